@@ -1,0 +1,1 @@
+"""The build: human scans in, aligned images and manifests out. Importing this costs nothing."""
