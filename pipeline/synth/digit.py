@@ -1,0 +1,150 @@
+"""One finger or toe: a straight axis, cross-sections along it, a round tip, creases and a nail.
+
+Refuses to know whose finger it is and what it hangs on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from pipeline.records import F32
+from pipeline.synth.solids import FAR, Vector, bump, in_frame, ramp
+
+_SAMPLES = 384
+_BOXY = np.float32(0.25)  # 0 makes the sections ellipses, more makes them rounded rectangles
+_MARGIN = 0.012  # beyond this the distance is that of the box around the digit
+
+
+@dataclass(frozen=True)
+class Crease:
+    """A furrow across the digit: where along it, how deep, how wide, and on which side (+1 up, -1 down)."""
+
+    at: float
+    depth: float
+    half_width: float
+    side: float
+
+
+@dataclass(frozen=True)
+class Nail:
+    """A plate on the upper side: from root to edge along the digit, over a share of its half width."""
+
+    root: float
+    edge: float
+    share: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Local:
+    """Points as the digit sees them: along (metres), across and up (1 at the skin), distance."""
+
+    along: F32
+    across: F32
+    up: F32
+    distance: F32
+
+
+@dataclass(frozen=True)
+class Digit:
+    """The solid. Stations: place along, half width, depth above and below the axis, rise of the axis.
+
+    The last station is where the round tip of length `tip` begins.
+    """
+
+    origin: Vector
+    direction: Vector
+    up: Vector
+    stations: tuple[Vector, ...]
+    tip: float
+    creases: tuple[Crease, ...] = ()
+    nail: Nail | None = None
+
+    def __post_init__(self) -> None:
+        table = np.array(self.stations, dtype=np.float64)
+        fine = np.linspace(table[0, 0], table[-1, 0], _SAMPLES)
+        values = PchipInterpolator(table[:, 0], table[:, 1:])(fine)
+        object.__setattr__(self, "_values", np.ascontiguousarray(values, dtype=np.float32))
+        along = np.array(self.direction, dtype=np.float64)
+        along /= np.linalg.norm(along)
+        up = np.array(self.up, dtype=np.float64)
+        up -= (up @ along) * along
+        up /= np.linalg.norm(up)
+        object.__setattr__(self, "_axes", np.array([along, np.cross(up, along), up]))
+        start = table[0, 0] - self.tip
+        ends = np.array(self.origin) + np.outer([start, table[-1, 0] + self.tip], along)
+        reach = float(values[:, :3].max() + np.abs(values[:, 3]).max())
+        object.__setattr__(self, "_low", ends.min(axis=0) - reach)
+        object.__setattr__(self, "_high", ends.max(axis=0) + reach)
+
+    @property
+    def box(self) -> tuple[F32, F32]:
+        """Corners of a box around the digit."""
+        return self._low, self._high  # type: ignore[attr-defined]
+
+    def surface_point(self, along: float, across: float, up: float) -> F32:
+        """World place (3,) of a point given along the digit and in shares of its local radii."""
+        table = np.array(self.stations, dtype=np.float64)
+        values = PchipInterpolator(table[:, 0], table[:, 1:])(min(along, table[-1, 0]))
+        depth = values[1] if up > 0 else values[2]
+        offset = np.array([along, across * values[0], values[3] + up * depth])
+        return np.asarray(np.array(self.origin) + offset @ self._axes, dtype=np.float32)  # type: ignore[attr-defined]
+
+    def local(self, points: F32) -> Local:
+        """The digit's own view of points (3, N), without creases and nail."""
+        along, across, up = in_frame(points, self.origin, self._axes)  # type: ignore[attr-defined]
+        values: F32 = self._values  # type: ignore[attr-defined]
+        first, last = float(self.stations[0][0]), float(self.stations[-1][0])
+        inner = np.clip(along, np.float32(first), np.float32(last))
+        place = (inner - np.float32(first)) * np.float32((_SAMPLES - 1.001) / (last - first))
+        index = place.astype(np.int32)
+        part = (place - index)[:, None]
+        below = np.take(values, index, axis=0)
+        rows = (below + part * (np.take(values, index + 1, axis=0) - below)).T
+        up = up - rows[3]
+        depth = np.where(up > 0, rows[1], rows[2])
+        beyond = along - inner
+        a, b, c = across / rows[0], up / depth, beyond * np.float32(1 / self.tip)
+        aa, bb = a * a, b * b
+        whole = aa + bb + c * c
+        q = np.sqrt(np.sqrt(np.maximum(whole * whole - 2 * _BOXY * aa * bb, np.float32(1e-8))))
+        reach = np.sqrt(across * across + up * up + beyond * beyond)
+        return Local(along, a, b, reach * (1 - 1 / q))
+
+    def relief(self, local: Local) -> F32:
+        """How far creases and nail move the skin outwards (N,), metres."""
+        total = np.zeros_like(local.along)
+        for crease in self.creases:
+            facing = ramp(local.up * np.float32(crease.side), 0.0, 0.6)
+            total -= bump(local.along, crease.at, crease.half_width) * facing * np.float32(crease.depth)
+        if self.nail is not None:
+            total += self.plate(local) * np.float32(self.nail.height)
+        return total
+
+    def plate(self, local: Local) -> F32:
+        """Where the nail is (N,): 1 on it, 0 off it."""
+        if self.nail is None:
+            return np.zeros_like(local.along)
+        nail = self.nail
+        middle, half = (nail.root + nail.edge) / 2, (nail.edge - nail.root) / 2
+        a = (local.along - np.float32(middle)) * np.float32(1 / half)
+        b = local.across * np.float32(1 / nail.share)
+        a, b = a * a, b * b
+        q = np.sqrt(np.sqrt(a * a + b * b))
+        return ramp(q, 1.06, 0.9) * ramp(local.up, 0.1, 0.3)
+
+    def distance(self, points: F32) -> F32:
+        """Signed distance (N,) to the digit; far from it that of its box, which is shorter."""
+        low, high = self.box
+        total = np.full(points.shape[1], -FAR, dtype=np.float32)
+        for axis in range(3):
+            np.maximum(total, np.float32(low[axis]) - points[axis], out=total)
+            np.maximum(total, points[axis] - np.float32(high[axis]), out=total)
+        near = np.flatnonzero(total < _MARGIN)
+        if len(near):
+            local = self.local(points[:, near])
+            total[near] = local.distance - self.relief(local)
+        return total

@@ -1,0 +1,179 @@
+"""Bare feet below the shin, flat on the floor in the rest pose, and masks for painting them.
+
+Refuses to know of shoes and legs. Both feet come from one left foot, built in its own frame: outwards
+(away from the other foot), up from the floor, forwards along the toes.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from pipeline.records import F32, F64
+from pipeline.synth.digit import Crease, Digit, Nail
+from pipeline.synth.outline import Slab, closed_curve
+from pipeline.synth.skeleton import FLOOR
+from pipeline.synth.solids import FAR, Loft, ellipsoid, in_frame, mirrored, smooth_max, smooth_min
+
+LOW = np.array([0.068, FLOOR - 0.001, -0.092])
+HIGH = np.array([0.184, FLOOR + 0.118, 0.172])
+_MARGIN = 0.02
+_TURN = np.radians(6.0)  # the toes look outwards
+ORIGIN = (0.110, FLOOR, -0.035)
+AXES = (
+    (np.cos(_TURN), 0.0, -np.sin(_TURN)),
+    (0.0, 1.0, 0.0),
+    (np.sin(_TURN), 0.0, np.cos(_TURN)),
+)
+
+
+def framed(points: F32) -> F32:
+    """World points (3, N) of either side in the left foot's frame: outwards, up, forwards."""
+    return in_frame(mirrored(points), ORIGIN, AXES)
+
+
+def world(place: tuple[float, float, float]) -> F32:
+    """A place of the left foot's frame in the world (3,)."""
+    return np.asarray(np.array(ORIGIN) + np.array(place) @ np.array(AXES), dtype=np.float32)
+
+
+# root and tip (outwards, up, forwards), radius at both
+_TOES = (
+    ((-0.0300, 0.0170, 0.138), (-0.0245, 0.0120, 0.2040), 0.0125, 0.0132),
+    ((-0.0065, 0.0170, 0.142), (0.0000, 0.0090, 0.2010), 0.0078, 0.0084),
+    ((0.0095, 0.0165, 0.136), (0.0160, 0.0088, 0.1930), 0.0074, 0.0080),
+    ((0.0240, 0.0155, 0.127), (0.0315, 0.0085, 0.1820), 0.0072, 0.0078),
+    ((0.0370, 0.0145, 0.114), (0.0465, 0.0082, 0.1680), 0.0072, 0.0080),
+)
+
+
+def _toe(number: int) -> Digit:
+    root, tip, base, end = _TOES[number]
+    length = float(np.linalg.norm(np.subtract(tip, root)))
+    if number == 0:
+        shape = (
+            (-0.010, 0.90, 0.95, 0.9, 0.0),
+            (0.30, 0.95, 0.98, 1.0, 0.0),
+            (0.48, 1.02, 0.95, 1.0, 0.0),
+            (0.66, 1.06, 0.86, 0.95, 0.0),
+            (0.82, 0.98, 0.66, 0.92, 0.0),
+        )
+        creases = (Crease(0.5 * length, 0.0005, 0.002, 1), Crease(0.52 * length, 0.0010, 0.003, -1))
+        nail = Nail(0.66 * length, 0.985 * length, 0.74, 0.0006)
+    else:
+        shape = (
+            (-0.010, 0.90, 0.90, 0.9, 0.0),
+            (0.28, 0.92, 0.95, 1.0, 0.0015),
+            (0.50, 0.98, 1.02, 0.9, 0.0030),
+            (0.66, 0.98, 0.92, 0.9, 0.0018),
+            (0.84, 1.02, 0.76, 0.95, 0.0),
+        )
+        creases = (Crease(0.5 * length, 0.0004, 0.0015, 1), Crease(0.60 * length, 0.0012, 0.0030, -1))
+        nail = Nail(0.80 * length, 0.99 * length, 0.68, 0.0005)
+    direction = tuple(np.subtract(tip, root))
+    stations = []
+    for share, width, above, below, lift in shape:
+        radius = base + (end - base) * np.clip(share, 0, 1)
+        along = share if share < 0 else share * length
+        stations.append((along, width * radius, above * radius, below * radius, lift))
+    cap = length - stations[-1][0]
+    return Digit(root, direction, (0.0, 1.0, 0.0), tuple(stations), cap, creases, nail)
+
+
+# the sole seen from above (outwards, forwards): heel, inner side, ball, webs of the toes, outer side
+_OUTLINE = [
+    (0.000, -0.0485), (-0.0190, -0.0440), (-0.0305, -0.0300), (-0.0310, -0.0050), (-0.0290, 0.0300),
+    (-0.0310, 0.0620), (-0.0385, 0.0950), (-0.0460, 0.1250), (-0.0470, 0.1400), (-0.0400, 0.1540),
+    (-0.0280, 0.1600), (-0.0140, 0.1640), (-0.0010, 0.1640), (0.0120, 0.1590), (0.0240, 0.1510),
+    (0.0360, 0.1420), (0.0460, 0.1290), (0.0505, 0.1120), (0.0485, 0.0850), (0.0430, 0.0550),
+    (0.0380, 0.0250), (0.0340, -0.0050), (0.0305, -0.0300), (0.0190, -0.0440),
+]  # fmt: skip
+
+
+def _top(u: F64, f: F64) -> F64:
+    """Height of the upper side at places outwards and forwards."""
+    ridge = np.interp(
+        f,
+        (-0.05, 0.0, 0.03, 0.05, 0.07, 0.10, 0.125, 0.145, 0.165, 0.18),
+        (0.030, 0.062, 0.072, 0.067, 0.058, 0.0455, 0.037, 0.030, 0.023, 0.017),
+    )
+    middle = np.interp(f, (0.0, 0.08, 0.15), (-0.004, -0.014, -0.016))
+    off = u - middle
+    fall = np.where(off < 0, 7.0, 6.5) * np.interp(f, (0.0, 0.08, 0.15), (1.5, 1.5, 0.6))
+    return np.asarray(ridge - fall * off**2)
+
+
+def _bottom(u: F64, f: F64) -> F64:
+    """Height of the sole: the arch rises from the inner side."""
+    arch = np.exp(-(((f - 0.052) / 0.040) ** 2) - ((u + 0.036) / 0.030) ** 2)
+    web = np.interp(f + 0.35 * np.maximum(u, 0), (0.150, 0.172), (0.0, 0.007))
+    return np.asarray(0.017 * arch + web)
+
+
+@lru_cache(maxsize=1)
+def _sole() -> Slab:
+    return Slab.draw(closed_curve(_OUTLINE), _top, _bottom, 0.026, 0.009)
+
+
+# height, outwards, forwards, half width, half depth to the front and to the back, exponent
+_ANKLE = Loft(
+    (
+        (0.0, 0.0, 0.004, 0.0230, 0.036, 0.0440, 2.0),
+        (0.010, 0.0, 0.004, 0.0270, 0.038, 0.0510, 2.0),
+        (0.025, 0.0, 0.004, 0.0285, 0.040, 0.0540, 2.0),
+        (0.045, 0.0, 0.003, 0.0265, 0.042, 0.0500, 2.0),
+        (0.065, 0.0, 0.000, 0.0275, 0.042, 0.0425, 1.9),
+        (0.085, 0.0, -0.004, 0.0300, 0.041, 0.0380, 1.8),
+        (0.100, 0.0, -0.005, 0.0315, 0.0405, 0.0390, 1.85),
+        (0.118, 0.0, -0.005, 0.0310, 0.0390, 0.0390, 1.9),
+    )
+)
+
+
+@lru_cache(maxsize=1)
+def _digits() -> tuple[Digit, ...]:
+    return tuple(_toe(number) for number in range(5))
+
+
+def _left(local: F32) -> F32:
+    """Distance to the left foot for points of its frame near it."""
+    u, h, f = local
+    total = smooth_min(_sole().distance(u, f, h), _ANKLE.distance(local, 0.012), 0.030)
+    inner = ellipsoid(local, (-0.0275, 0.084, 0.004), (0.0100, 0.0165, 0.0140))
+    outer = ellipsoid(local, (0.0275, 0.070, -0.008), (0.0100, 0.0170, 0.0125))
+    total = smooth_min(total, np.minimum(inner, outer), 0.012)
+    toes = _digits()[0].distance(local)
+    for toe in _digits()[1:]:
+        toes = smooth_min(toes, toe.distance(local), 0.0012)
+    total = smooth_min(total, toes, 0.008)
+    return smooth_max(total, -h, 0.004)
+
+
+def foot(points: F32) -> F32:
+    """Signed distance (N,) to both bare feet; far from them that of their boxes, which is shorter."""
+    folded = mirrored(points)
+    total = np.full(points.shape[1], -FAR, dtype=np.float32)
+    for axis in range(3):
+        np.maximum(total, np.float32(LOW[axis]) - folded[axis], out=total)
+        np.maximum(total, folded[axis] - np.float32(HIGH[axis]), out=total)
+    near = np.flatnonzero(total < _MARGIN)
+    if len(near):
+        total[near] = _left(in_frame(folded[:, near], ORIGIN, AXES))
+    return total
+
+
+def toe_nails(points: F32) -> F32:
+    """1 on the toe nails, 0 elsewhere (N,), for points on the skin."""
+    local = framed(points)
+    total = np.zeros(points.shape[1], dtype=np.float32)
+    for digit in _digits():
+        seen = digit.local(local)
+        close = np.abs(seen.distance) < np.float32(0.003)
+        total = np.maximum(total, digit.plate(seen) * close)
+    return total
+
+
+BIG_TOE: F32 = world(_TOES[0][1])
+SMALL_TOE: F32 = world(_TOES[4][1])
+HEEL: F32 = world((0.0, 0.022, -0.0535))

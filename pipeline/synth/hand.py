@@ -1,0 +1,203 @@
+"""Hands from the wrist outwards, palm down in the rest pose: flesh, and masks for painting.
+
+Refuses to know of arms, gloves and colours. Both hands come from one left hand.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from pipeline.records import F32, F64
+from pipeline.synth.digit import Crease, Digit, Nail
+from pipeline.synth.outline import Slab, closed_curve
+from pipeline.synth.skeleton import FINGER_TIPS, FLOOR, JOINT_INDEX, REST
+from pipeline.synth.solids import FAR, cone, mirrored, smooth_min
+
+LOW = np.array([0.655, FLOOR + 1.345, -0.075])
+HIGH = np.array([0.892, FLOOR + 1.440, 0.095])
+_MARGIN = 0.02
+
+FINGERS = ("index", "middle", "pinky", "ring", "thumb")  # the order of the skeleton
+_RADII = {
+    "index": (0.0088, 0.0070),
+    "middle": (0.0090, 0.0072),
+    "ring": (0.0085, 0.0068),
+    "pinky": (0.0075, 0.0060),
+    "thumb": (0.0108, 0.0085),
+}
+
+
+def _joint(name: str, number: int) -> F64:
+    return np.asarray(REST[JOINT_INDEX[f"left_{name}{number}"]])
+
+
+def _finger(name: str) -> Digit:
+    """A finger from its knuckle to its tip."""
+    base, tip = _RADII[name]
+    start = _joint(name, 1)
+    bends = [float(np.linalg.norm(_joint(name, n) - start)) for n in (2, 3)]
+    length = float(np.linalg.norm(FINGER_TIPS[0, FINGERS.index(name)] - start))
+    first, second = bends
+    last = length - second
+    cap = 1.05 * tip
+    shape = (  # along, factors of the radius: width, above, below
+        (-0.010, 0.92, 0.85, 0.80),
+        (0.0, 0.98, 0.98, 0.95),
+        (0.50 * first, 0.97, 0.92, 1.06),
+        (0.82 * first, 1.00, 0.98, 0.98),
+        (first, 1.07, 1.05, 0.90),
+        (first + 0.20 * (second - first), 1.02, 0.99, 0.96),
+        (first + 0.55 * (second - first), 0.99, 0.90, 1.05),
+        (second, 1.05, 0.97, 0.90),
+        (second + 0.22 * last, 1.03, 0.90, 0.98),
+        (second + 0.45 * last, 1.03, 0.82, 1.06),
+        (length - cap, 0.96, 0.72, 0.95),
+    )
+    stations = []
+    for along, width, above, below in shape:
+        radius = base + (tip - base) * np.clip(along / (second + 0.4 * last), 0, 1)
+        stations.append((along, width * radius, above * radius, below * radius, 0.0))
+    creases = (
+        Crease(0.50 * first, 0.0006, 0.0016, -1),
+        Crease(first, 0.0008, 0.0018, -1),
+        Crease(second, 0.0007, 0.0016, -1),
+        Crease(first - 0.0030, 0.00035, 0.0014, 1),
+        Crease(first, 0.00045, 0.0014, 1),
+        Crease(first + 0.0030, 0.00035, 0.0014, 1),
+        Crease(second, 0.0003, 0.0013, 1),
+    )
+    nail = Nail(second + 0.42 * last, length - 0.0006, 0.80, 0.00045)
+    direction = FINGER_TIPS[0, FINGERS.index(name)] - start
+    return Digit(tuple(start), tuple(direction), (0.0, 1.0, 0.0), tuple(stations), cap, creases, nail)
+
+
+def _thumb() -> Digit:
+    """The thumb from the middle of its metacarpal to its tip; its nail looks up and forward."""
+    base, tip = _RADII["thumb"]
+    start = _joint("thumb", 1)
+    knuckle, bend = (float(np.linalg.norm(_joint("thumb", n) - start)) for n in (2, 3))
+    length = float(np.linalg.norm(FINGER_TIPS[0, 4] - start))
+    last = length - bend
+    cap = 1.1 * tip
+    stations = (
+        (0.010, 0.0125, 0.0110, 0.0130, 0.0),
+        (0.5 * knuckle, 0.0125, 0.0105, 0.0130, 0.0),
+        (knuckle, 1.08 * base, 1.05 * base, 1.02 * base, 0.0),
+        (knuckle + 0.45 * (bend - knuckle), 0.93 * base, 0.86 * base, 0.98 * base, 0.0),
+        (bend, 0.98 * base, 0.86 * base, 0.84 * base, 0.0),
+        (bend + 0.35 * last, 1.18 * tip, 0.86 * tip, 1.08 * tip, 0.0),
+        (length - cap, 1.06 * tip, 0.70 * tip, 0.98 * tip, 0.0),
+    )
+    creases = (
+        Crease(bend, 0.0008, 0.0018, -1),
+        Crease(knuckle, 0.0006, 0.0020, -1),
+        Crease(bend - 0.0025, 0.0004, 0.0014, 1),
+        Crease(bend + 0.0010, 0.0004, 0.0014, 1),
+    )
+    nail = Nail(bend + 0.42 * last, length - 0.0006, 0.80, 0.0005)
+    up = (-0.25, 0.72, 0.62)
+    return Digit(tuple(start), tuple(FINGER_TIPS[0, 4] - start), up, stations, cap, creases, nail)
+
+
+# the palm seen from above (x, z): wrist, thumb side, the three webs, little-finger side
+_OUTLINE = [
+    (0.656, 0.006), (0.690, 0.012), (0.712, 0.018), (0.738, 0.027), (0.765, 0.0315), (0.785, 0.0315),
+    (0.799, 0.026), (0.8055, 0.0125), (0.809, 0.001), (0.8055, -0.0095), (0.801, -0.020),
+    (0.793, -0.0295), (0.788, -0.039), (0.779, -0.0465), (0.765, -0.0495), (0.742, -0.0515),
+    (0.720, -0.0500), (0.700, -0.0440), (0.688, -0.0420), (0.656, -0.036), (0.652, -0.015),
+]  # fmt: skip
+
+
+def _mound(x: F64, z: F64, centre: tuple[float, float], size: tuple[float, float], turn: float) -> F64:
+    """A smooth hill, 1 at its centre, e^-1 at its size; `turn` is the angle of its long axis from x."""
+    c, s = np.cos(turn), np.sin(turn)
+    a = ((x - centre[0]) * c + (z - centre[1]) * s) / size[0]
+    b = ((z - centre[1]) * c - (x - centre[0]) * s) / size[1]
+    return np.asarray(np.exp(-a * a - b * b))
+
+
+def _ridge(x: F64, z: F64, start: F64, end: F64, width: float) -> F64:
+    """1 on the line from start to end (x, ., z), falling to e^-1 at the width and at its ends."""
+    along = (end - start)[[0, 2]]
+    t = np.clip(((x - start[0]) * along[0] + (z - start[2]) * along[1]) / (along @ along), 0, 1)
+    off = (x - start[0] - t * along[0]) ** 2 + (z - start[2] - t * along[1]) ** 2
+    return np.asarray(np.exp(-off / width**2))
+
+
+def _top(x: F64, z: F64) -> F64:
+    """Height of the back of the hand above the floor."""
+    top = np.interp(x, (0.655, 0.69, 0.712, 0.745, 0.785, 0.797, 0.812),
+                    (1.421, 1.4235, 1.4225, 1.4205, 1.4165, 1.4120, 1.4030))  # fmt: skip
+    top = top - 0.0035 * ((z + 0.008) / 0.04) ** 2
+    wrist = np.array([0.695, 0.0, -0.012])
+    for name in FINGERS[:4]:
+        knuckle = _joint(name, 1)
+        top = top + 0.0030 * _mound(x, z, (knuckle[0], knuckle[2]), (0.010, 0.0075), 0.0)
+        top = top + 0.0009 * _ridge(x, z, wrist + 0.15 * (knuckle - wrist), knuckle, 0.0028)
+    return np.asarray(top)
+
+
+def _bottom(x: F64, z: F64) -> F64:
+    """Height of the palm above the floor."""
+    bottom = np.interp(x, (0.655, 0.69, 0.715, 0.750, 0.785, 0.800, 0.812),
+                       (1.389, 1.3865, 1.3885, 1.3930, 1.3935, 1.3955, 1.3990))  # fmt: skip
+    bottom = bottom - 0.0075 * _mound(x, z, (0.730, 0.012), (0.024, 0.014), 0.55)
+    bottom = bottom - 0.0050 * _mound(x, z, (0.728, -0.035), (0.026, 0.013), -0.05)
+    bottom = bottom + 0.0030 * _mound(x, z, (0.758, -0.006), (0.022, 0.014), 0.0)
+    for name in FINGERS[:4]:
+        knuckle = _joint(name, 1)
+        bottom = bottom - 0.0015 * _mound(x, z, (knuckle[0] + 0.004, knuckle[2]), (0.010, 0.008), 0.0)
+    return np.asarray(bottom)
+
+
+@lru_cache(maxsize=1)
+def _palm() -> Slab:
+    return Slab.draw(closed_curve(_OUTLINE), _top, _bottom, 0.0125)
+
+
+@lru_cache(maxsize=1)
+def _digits() -> tuple[Digit, ...]:
+    return (*(_finger(name) for name in FINGERS[:4]), _thumb())
+
+
+def _left(points: F32) -> F32:
+    """Distance to the left hand for points near it."""
+    x, y, z = points
+    palm = _palm().distance(x, z, y - np.float32(FLOOR))
+    index, middle, pinky, ring, thumb = _digits()
+    fingers = index.distance(points)
+    for digit in (middle, ring, pinky):
+        fingers = smooth_min(fingers, digit.distance(points), 0.001)
+    root = cone(points, (0.712, FLOOR + 1.399, 0.004), (0.742, FLOOR + 1.390, 0.032), (0.0150, 0.0120))
+    total = smooth_min(palm, root, 0.012)
+    total = smooth_min(total, thumb.distance(points), 0.012)
+    return smooth_min(total, fingers, 0.006)
+
+
+def hand(points: F32) -> F32:
+    """Signed distance (N,) to both hands; far from them that of their boxes, which is shorter."""
+    folded = mirrored(points)
+    total = np.full(points.shape[1], -FAR, dtype=np.float32)
+    for axis in range(3):
+        np.maximum(total, np.float32(LOW[axis]) - folded[axis], out=total)
+        np.maximum(total, folded[axis] - np.float32(HIGH[axis]), out=total)
+    near = np.flatnonzero(total < _MARGIN)
+    if len(near):
+        total[near] = _left(np.ascontiguousarray(folded[:, near]))
+    return total
+
+
+def nails(points: F32) -> F32:
+    """1 on the nails, 0 elsewhere (N,), for points on the skin."""
+    folded = mirrored(points)
+    total = np.zeros(points.shape[1], dtype=np.float32)
+    for digit in _digits():
+        local = digit.local(folded)
+        close = (local.distance < 0.003) & (local.distance > -0.003)
+        total = np.maximum(total, digit.plate(local) * close)
+    return total
+
+
+FINGER_TIP_POINTS: F32 = FINGER_TIPS[0].astype(np.float32)

@@ -1,0 +1,111 @@
+"""Solids drawn as maps: an outline seen from above, and how high and low the solid reaches inside it.
+
+Refuses to know what is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+from scipy.spatial import cKDTree
+
+from pipeline.records import F32, F64
+from pipeline.synth.solids import Vector
+
+HeightMap = Callable[[F64, F64], F64]  # places u, v of any shape to heights of that shape
+
+_STEP = 0.001
+_MARGIN = 0.030  # how far a chart reaches beyond its outline
+
+
+def closed_curve(corners: Sequence[Vector], samples: int = 1024) -> F64:
+    """A smooth closed curve (samples, 2) through the corners."""
+    places = np.array([*corners, corners[0]], dtype=np.float64)
+    steps = np.sqrt(np.linalg.norm(np.diff(places, axis=0), axis=1))
+    along = np.concatenate([[0.0], np.cumsum(steps)])
+    spline = CubicSpline(along, places, bc_type="periodic")
+    return np.asarray(spline(np.linspace(0, along[-1], samples, endpoint=False)))
+
+
+def signed_distance(curve: F64, places: F64) -> F64:
+    """Distance (N,) of places (N, 2) to a closed polygon (M, 2), negative inside."""
+    following = np.roll(curve, -1, axis=0)
+    _, nearest = cKDTree(curve).query(places)
+    best = np.full(len(places), np.inf)
+    for start in (nearest, nearest - 1):
+        a, b = curve[start], following[start]
+        t = np.clip(((places - a) * (b - a)).sum(1) / ((b - a) ** 2).sum(1), 0, 1)
+        best = np.minimum(best, np.linalg.norm(places - a - t[:, None] * (b - a), axis=1))
+    inside = np.zeros(len(places), dtype=bool)
+    for a, b in zip(curve, following, strict=True):
+        if a[1] == b[1]:
+            continue
+        spans = (a[1] > places[:, 1]) != (b[1] > places[:, 1])
+        crossing = a[0] + (places[:, 1] - a[1]) / (b[1] - a[1]) * (b[0] - a[0])
+        inside ^= spans & (places[:, 0] < crossing)
+    return np.where(inside, -best, best)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Values on a regular grid over a plane: `values` (rows, columns, K) from `low` in steps of `step`."""
+
+    low: tuple[float, float]
+    step: float
+    values: F32
+
+    def at(self, u: F32, v: F32) -> tuple[F32, F32]:
+        """Values (K, N) at places u, v, and how far the places lie off the chart (N,)."""
+        rows, columns, kinds = self.values.shape
+        a = (u - np.float32(self.low[0])) * np.float32(1 / self.step)
+        b = (v - np.float32(self.low[1])) * np.float32(1 / self.step)
+        i, j = np.clip(a, 0, rows - 1.001), np.clip(b, 0, columns - 1.001)
+        off = np.sqrt((a - i) ** 2 + (b - j) ** 2) * np.float32(self.step)
+        row, column = i.astype(np.int32), j.astype(np.int32)
+        p, q = (i - row)[:, None], (j - column)[:, None]
+        flat = self.values.reshape(-1, kinds)
+        start = row * columns + column
+        first = np.take(flat, start, axis=0)
+        first = first + q * (np.take(flat, start + 1, axis=0) - first)
+        second = np.take(flat, start + columns, axis=0)
+        second = second + q * (np.take(flat, start + (columns + 1), axis=0) - second)
+        return (first + p * (second - first)).T, off
+
+
+@dataclass(frozen=True)
+class Slab:
+    """A solid between two height maps inside an outline. Chart values: outline, middle, half, rounding.
+
+    `lower_rounding` limits the rounding of the lower edge, where it is sharper than the upper one.
+    """
+
+    chart: Chart
+    lower_rounding: float
+
+    @staticmethod
+    def draw(
+        curve: F64, top: HeightMap, bottom: HeightMap, rounding: float, lower_rounding: float | None = None
+    ) -> Slab:
+        """From an outline (M, 2) and two height maps; the rounding is kept within the thickness."""
+        low, high = curve.min(axis=0) - _MARGIN, curve.max(axis=0) + _MARGIN
+        u, v = np.meshgrid(*(np.arange(a, b, _STEP) for a, b in zip(low, high, strict=True)), indexing="ij")
+        places = np.stack([u.ravel(), v.ravel()], axis=1)
+        upper, lower = top(u, v), bottom(u, v)
+        half = np.maximum((upper - lower) / 2, 1e-4)
+        outline = signed_distance(curve, places).reshape(u.shape)
+        stack = np.stack([outline, (upper + lower) / 2, half, np.minimum(rounding, 0.95 * half)], axis=-1)
+        chart = Chart((float(low[0]), float(low[1])), _STEP, np.ascontiguousarray(stack, dtype=np.float32))
+        return Slab(chart, rounding if lower_rounding is None else lower_rounding)
+
+    def distance(self, u: F32, v: F32, height: F32) -> F32:
+        """Signed distance (N,), a little short where the maps are steep."""
+        (outline, middle, half, rounding), off = self.chart.at(u, v)
+        below = np.minimum(rounding, np.float32(self.lower_rounding))
+        rounding = np.where(height < middle, below, rounding)
+        side = outline + off + rounding
+        face = np.abs(height - middle) - half + rounding
+        outside = np.sqrt(np.maximum(side, 0) ** 2 + np.maximum(face, 0) ** 2)
+        return np.asarray(outside + np.minimum(np.maximum(side, face), 0) - rounding, dtype=np.float32)
