@@ -66,6 +66,8 @@ def _next_cell(cells: list[float], worths: list[float], vertices: float) -> floa
 
 def _march(lattice: Lattice) -> Surface:
     """Vertices on the crossed edges of the lattice, and the faces between them."""
+    if not len(lattice.blocks):
+        raise MeshError("there is no surface in the box: the distance is far from zero everywhere")
     owner, edge_ids, vertices = _vertices(lattice)
     faces = [_faces(lattice, slots, owner, edge_ids) for slots in lattice.batches()]
     return vertices, np.concatenate(faces)
