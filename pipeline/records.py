@@ -54,3 +54,101 @@ class BodyParameters:
     transl: F64 = field(default_factory=lambda: np.zeros(3))
     translation: F64 = field(default_factory=lambda: np.zeros(3))
     scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Camera:
+    """A pinhole in OpenCV form: `pixel ~ K (rotation @ world + translation)`, x right, y down, z forward.
+
+    Pixel (i, j) has its centre at (i + 0.5, j + 0.5), row 0 is the top row.
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    rotation: F64  # (3, 3)
+    translation: F64  # (3,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Light:
+    """Light from far away, as nine spherical harmonics of irradiance: `coefficients` (9, 3), linear RGB.
+
+    World axes, so the light stays where it is when the person turns. 1 is the brightest a white body gets.
+    """
+
+    coefficients: F64
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """Where a scan's centre, size and front are, in the scan's own coordinates.
+
+    `scale` is what centred coordinates are multiplied by; `front_yaw` (radians, about +y from +z) is where
+    the person faces, and `source` is how that is known.
+    """
+
+    centre: tuple[float, float, float]
+    scale: float
+    front_yaw: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """One picture to take: how far the person is turned (degrees), from where, in which light."""
+
+    yaw: float
+    pitch: float
+    camera: Camera
+    light: Light
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Surface:
+    """What each pixel's ray meets: `color` (H, W, 3), and `length` (H, W) from the camera, 0 = nothing."""
+
+    color: U8
+    length: F32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One view drawn: the nearest and the farthest surface, and the nearest one `shaded` (H, W, 3)."""
+
+    front: Surface
+    back: Surface
+    shaded: U8
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRow:
+    """One scan that was found: paths are relative to the data folder, None = not there."""
+
+    dataset: str
+    scan: str
+    path: str
+    parameters: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RejectRow:
+    """One scan that cannot be used, and why."""
+
+    dataset: str
+    scan: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenderSummary:
+    """What a build made: numbers of scans drawn, views and images, what was refused, and the time it took."""
+
+    scans: int
+    views: int
+    images: int
+    rejects: tuple[RejectRow, ...]
+    seconds: float

@@ -1,0 +1,59 @@
+"""What a build is asked to do, checked before any work is done.
+
+Refuses to read files, the environment or the hardware.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import ConfigError
+
+DEFAULT_YAWS = (-30.0, -20.0, -10.0, 0.0, 10.0, 20.0, 30.0)
+LEAST_SIZE = 16
+LARGEST_SIZE = 2048  # beyond it the depth encoding, whose step shrinks with the pixel, runs out of 16 bits
+
+
+@dataclass(frozen=True)
+class RenderRequest:
+    """One build: which dataset, where the data folder is, and which views (degrees, pixels) to draw.
+
+    `demo_people` and `demo_vertices` say what is made when the dataset is the demo and is not there yet.
+    """
+
+    dataset: str
+    data: Path = Path("data")
+    yaws: tuple[float, ...] = DEFAULT_YAWS
+    pitches: tuple[float, ...] = (0.0,)
+    size: int = 2048
+    seed: int = 0
+    demo_people: int = 4
+    demo_vertices: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        _check_angles("yaws", self.yaws, 360.0)
+        _check_angles("pitches", self.pitches, 90.0)
+        _check_range("size", self.size, LEAST_SIZE, LARGEST_SIZE)
+        _check_range("seed", self.seed, 0, 2**63 - 1)
+        _check_range("demo_people", self.demo_people, 1, 99_999)
+        _check_range("demo_vertices", self.demo_vertices, 5_000, 10_000_000)
+
+
+def _check_angles(name: str, values: tuple[float, ...], limit: float) -> None:
+    """Refuse a list of angles that is empty, repeats itself, or leaves -limit .. limit."""
+    if not values:
+        raise ConfigError(f"{name} is empty; give at least one angle in degrees, such as -30 0 30")
+    for value in values:
+        if not (math.isfinite(value) and abs(value) <= limit):
+            raise ConfigError(f"{name} has {value:g}; angles are degrees from {-limit:g} to {limit:g}")
+    twice = [value for i, value in enumerate(values) if value in values[:i]]
+    if twice:
+        raise ConfigError(f"{name} has {twice[0]:g} twice; give each angle once")
+
+
+def _check_range(name: str, value: int, low: int, high: int) -> None:
+    """Refuse a whole number outside low .. high."""
+    if not low <= value <= high:
+        raise ConfigError(f"{name} is {value}; it must be from {low} to {high}")

@@ -1,0 +1,115 @@
+"""OBJ: triangle meshes as text, with a material file and a texture image where there is one.
+
+Lines are put together as columns of characters for many rows at once, because a million vertices one by
+one take minutes. Vertex colours have no place in the format and are refused.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pipeline.atomic import replacing, write_text
+from pipeline.errors import ConfigError
+from pipeline.records import U8, Mesh
+
+_PLACES = 6  # decimals of a coordinate
+_ROWS = 1 << 17  # lines made at once
+_QUALITY = 95
+
+Text = npt.NDArray[np.uint8]
+I64 = npt.NDArray[np.int64]
+
+
+def write_obj(path: Path, mesh: Mesh, material: str = "material0.mtl", texture: str = "material0.jpeg") -> None:
+    """Write a mesh; one with a texture also gets `material` and `texture`, both named from `path`'s folder.
+
+    The OBJ comes last, so that where it is, the rest is too.
+    """
+    if mesh.colors is not None and mesh.texture is None:
+        raise ConfigError(f"{path.name}: OBJ has no vertex colours; give a texture or write PLY")
+    if mesh.texture is not None:
+        _write_image(path.parent / texture, mesh.texture)
+        image = _from_folder(material, texture)
+        write_text(path.parent / material, f"newmtl material0\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nmap_Kd {image}\n")
+    with replacing(path) as stream:
+        if mesh.texture is not None:
+            stream.write(f"mtllib {material}\n".encode())
+        for start in range(0, len(mesh.vertices), _ROWS):
+            stream.write(_decimals(b"v", mesh.vertices[start : start + _ROWS]))
+        uvs, corners = mesh.uvs, mesh.face_uvs
+        if uvs is not None and corners is not None:
+            for start in range(0, len(uvs), _ROWS):
+                stream.write(_decimals(b"vt", uvs[start : start + _ROWS]))
+            stream.write(b"usemtl material0\n" if mesh.texture is not None else b"")
+        for start in range(0, len(mesh.faces), _ROWS):
+            faces = mesh.faces[start : start + _ROWS].astype(np.int64) + 1
+            columns = [b"f", *(part for i in range(3) for part in (b" ", faces[:, i]))]
+            if corners is not None:
+                second = corners[start : start + _ROWS].astype(np.int64) + 1
+                columns = [b"f"]
+                for i in range(3):
+                    columns += [b" ", faces[:, i], b"/", second[:, i]]
+            stream.write(_lines(columns))
+
+
+def _from_folder(material: str, texture: str) -> str:
+    """The texture's name as seen from the material's folder."""
+    parent = PurePosixPath(material).parent
+    if parent == PurePosixPath("."):
+        return texture
+    return str(PurePosixPath(texture).relative_to(parent))
+
+
+def _write_image(path: Path, image: U8) -> None:
+    """Write a texture as its name says: JPEG with full colour resolution, or PNG."""
+    with replacing(path) as stream:
+        if path.suffix == ".png":
+            Image.fromarray(image).save(stream, format="PNG", compress_level=1)
+        else:
+            Image.fromarray(image).save(stream, format="JPEG", quality=_QUALITY, subsampling=0)
+
+
+def _decimals(word: bytes, values: npt.NDArray[np.float32]) -> bytes:
+    """Lines of a word and a row of decimal numbers each."""
+    columns: list[bytes | I64 | tuple[I64, int]] = [word]
+    whole = np.rint(values.astype(np.float64) * 10**_PLACES).astype(np.int64)
+    for i in range(values.shape[1]):
+        columns += [b" ", (whole[:, i], _PLACES)]
+    return _lines(columns)
+
+
+def _lines(columns: list) -> bytes:
+    """Columns side by side, a line each: bytes stand as they are, numbers are written out."""
+    count = next(len(c[0] if isinstance(c, tuple) else c) for c in columns if not isinstance(c, bytes))
+    parts = []
+    for column in (*columns, b"\n"):
+        if isinstance(column, bytes):
+            parts.append(np.broadcast_to(np.frombuffer(column, dtype=np.uint8), (count, len(column))))
+        elif isinstance(column, tuple):
+            parts.append(_digits(*column))
+        else:
+            parts.append(_digits(column, 0))
+    text = np.concatenate(parts, axis=1)
+    return text[text != 0].tobytes()
+
+
+def _digits(values: I64, places: int) -> Text:
+    """Whole numbers (N,) in characters (N, W), the last `places` after a point; 0 = no character."""
+    left = np.abs(values)
+    width = max(len(str(int(left.max(initial=0)))), places + 1)
+    text = np.zeros((len(values), width + 1 + (places > 0)), dtype=np.uint8)
+    at = text.shape[1]
+    for place in range(width):
+        if place == places and places:
+            at -= 1
+            text[:, at] = ord(".")
+        at -= 1
+        left, digit = np.divmod(left, 10)
+        shown = (left > 0) | (digit > 0) if place > places else True
+        text[:, at] = np.where(shown, digit + ord("0"), 0)
+    text[:, 0] = np.where(values < 0, ord("-"), 0)
+    return text

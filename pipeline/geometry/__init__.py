@@ -1,0 +1,1 @@
+"""What happens to points: pure NumPy that reads, writes and draws nothing."""

@@ -1,0 +1,32 @@
+"""A GL context without a window or a display. Importing this touches no GL and loads no GL library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import moderngl
+
+from pipeline.errors import RenderError
+from pipeline.render.egl import can_open, context_settings, device_count
+
+GL_VERSION = 330
+_ADVICE = "`scan2k doctor` says what is missing and how to get it"
+
+
+def create_context(device: int | None = None) -> moderngl.Context:
+    """An OpenGL 3.3 context on the EGL device with this index, or on the first one that works."""
+    count = device_count()
+    if device is not None and not 0 <= device < count:
+        raise RenderError(f"there is no EGL device {device}; {count} are found; {_ADVICE}")
+    complaints = []
+    for index in range(count) if device is None else (device,):
+        if not can_open(index):
+            complaints.append(f"device {index}: its driver does not start")
+            continue
+        try:
+            settings: dict[str, Any] = context_settings(index)
+            return moderngl.create_context(require=GL_VERSION, standalone=True, **settings)
+        except Exception as error:  # the binding raises bare exceptions of several classes
+            complaints.append(f"device {index}: {error}")
+    reasons = "; ".join(complaints) or "no EGL device is found"
+    raise RenderError(f"no OpenGL {GL_VERSION / 100:.1f} context without a display: {reasons}; {_ADVICE}")

@@ -1,0 +1,31 @@
+"""Align: where a scan's centre, size and front are. Writes nothing: the answer is a record."""
+
+from __future__ import annotations
+
+from pipeline.formats.ply import read_ply
+from pipeline.formats.smplx import read_global_orient
+from pipeline.geometry.mesh import area_centre, check
+from pipeline.geometry.transform import front_yaw, scale_about
+from pipeline.records import F64, Alignment, Mesh, ScanRow
+from pipeline.store import Workspace
+
+FROM_PARAMETERS = "SMPL-X parameters"
+FROM_NOTHING = "nothing"
+
+
+def align(mesh: Mesh, global_orient: F64 | None) -> Alignment:
+    """The alignment of a mesh; without a root rotation (3,) it is taken to face +z already."""
+    check(mesh)
+    centre = area_centre(mesh.vertices, mesh.faces)
+    return Alignment(
+        centre=(float(centre[0]), float(centre[1]), float(centre[2])),
+        scale=scale_about(mesh.vertices, centre),
+        front_yaw=0.0 if global_orient is None else front_yaw(global_orient),
+        source=FROM_NOTHING if global_orient is None else FROM_PARAMETERS,
+    )
+
+
+def run(work: Workspace, scan: ScanRow) -> Alignment:
+    """The alignment of one scan."""
+    orient = read_global_orient(work.absolute(scan.parameters)) if scan.parameters else None
+    return align(read_ply(work.absolute(scan.path)), orient)

@@ -1,0 +1,59 @@
+"""Where things lie under the data folder. Refuses to know a file format."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import ConfigError
+
+SHADED = "COLOR/SHADED"
+UNSHADED = "COLOR/NOSHADING"
+DEPTH = "DEPTH"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One dataset in one data folder."""
+
+    root: Path
+    dataset: str
+
+    @property
+    def scans(self) -> Path:
+        """The folder that the dataset's own files lie in."""
+        return self.root / "obj" / self.dataset
+
+    def view(self, pitch: float, yaw: float) -> str:
+        """The folder name of a view, as `2K2K_0_y_-30_x`; angles are degrees."""
+        return f"{self.dataset}_{degrees_text(pitch)}_y_{degrees_text(yaw)}_x"
+
+    def image(self, kind: str, view: str, scan: str, side: str) -> str:
+        """The path of one image, below the data folder; `kind` is SHADED, UNSHADED or DEPTH."""
+        return f"PERS/{kind}/{view}/{scan}_{side}.png"
+
+    def absolute(self, path: str) -> Path:
+        """A path below the data folder as one that can be opened."""
+        return self.root / path
+
+    def list_file(self, split: str) -> Path:
+        """The list that published loaders read: one line a view."""
+        return self.root / "list" / f"{self.dataset}_{split}.txt"
+
+
+def degrees_text(angle: float) -> str:
+    """An angle as folder names have it: no point where there is no fraction, and no minus zero."""
+    return f"{round(angle, 6) + 0.0:.6f}".rstrip("0").rstrip(".")
+
+
+def open_workspace(root: Path, dataset: str) -> Workspace:
+    """The dataset's place in a data folder, made if need be and found writable."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError(f"data folder {root} cannot be written: {reason}; give another one") from error
+    return Workspace(root, dataset)

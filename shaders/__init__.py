@@ -1,0 +1,1 @@
+"""GLSL text, loaded through importlib.resources. Holds no number that Python also knows."""
