@@ -9,8 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.records import F32
+from pipeline.synth import foot, hand, head
 from pipeline.synth.skeleton import FLOOR
 from pipeline.synth.solids import Loft, Part, cone, ellipsoid, mirrored, smooth_max, smooth_min, unite
+from pipeline.synth.traits import Face
+
+REACH = 0.06  # how far from the points a part is still looked at (metres)
 
 # height above the floor, centre x, centre z, half width, half depth to the front and to the back, power
 _TRUNK = Loft(
@@ -130,8 +134,30 @@ _LIMBS = (
 )
 
 
-def limbs(points: F32, reach: float = 0.06) -> F32:
+def limbs(points: F32) -> F32:
     """Trunk, arms and legs (N,), without head, hands and feet."""
     folded = mirrored(points)
     folded[1] -= np.float32(FLOOR)
-    return unite(_LIMBS, folded, reach)
+    return unite(_LIMBS, folded, REACH)
+
+
+def skin(points: F32, limbs_distance: F32, face: Face, bare_feet: bool = True) -> F32:
+    """The naked, bald person (N,), from the limbs' distance at the same points."""
+    parts = [
+        Part(head.LOW, head.HIGH, 0.030, lambda p: head.head(p, face)),
+        Part(hand.LOW, hand.HIGH, 0.012, hand.hand),
+    ]
+    if bare_feet:
+        parts.append(Part(foot.LOW, foot.HIGH, 0.012, foot.foot))
+    folded = mirrored(points)
+    low, high = folded.min(axis=1), folded.max(axis=1)
+    total = limbs_distance
+    for part in parts:
+        if not part.misses(low, high, REACH):
+            total = smooth_min(total, part.distance(points), part.melt)
+    return total
+
+
+def bare(points: F32) -> F32:
+    """The average person without clothes (N,): the surface of the body model."""
+    return skin(points, limbs(points), Face())

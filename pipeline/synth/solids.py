@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from pipeline.records import F32
+from pipeline.records import F32, F64
 
-Vector = Sequence[float]
+Vector = Sequence[float] | F32 | F64
 Distance = Callable[[F32], F32]
 
 
@@ -152,6 +152,12 @@ class Part:
     melt: float
     distance: Distance
 
+    def misses(self, low: F32, high: F32, reach: float) -> bool:
+        """Whether no point of the box can be changed by this part, at distances up to `reach`."""
+        grown = reach + self.melt
+        before = np.any(np.subtract(self.low, grown) > high)
+        return bool(before or np.any(np.add(self.high, grown) < low))
+
 
 FAR = np.float32(1.0)
 
@@ -165,8 +171,7 @@ def unite(parts: Sequence[Part], points: F32, reach: float) -> F32:
     low, high = points.min(axis=1), points.max(axis=1)
     total = np.full(points.shape[1], FAR, dtype=np.float32)
     for part in parts:
-        grown = reach + part.melt
-        if np.any(np.subtract(part.low, grown) > high) or np.any(np.add(part.high, grown) < low):
+        if part.misses(low, high, reach):
             continue
         total = smooth_min(total, part.distance(points), part.melt)
     return total

@@ -55,4 +55,5 @@ class Traits:
     hair: Hair = Hair()
     garments: tuple[Garment, ...] = ()  # from the inside out: trousers, T-shirt, coat, shoes
     betas: tuple[float, ...] = (0.0,) * 10
+    expression: tuple[float, ...] = (0.0,) * 10
     pose: str = "a-pose"
