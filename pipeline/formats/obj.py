@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipeline.atomic import replacing, write_text
 from pipeline.errors import ConfigError
-from pipeline.records import U8, Mesh
+from pipeline.records import I32, U8, Mesh
 
 _PLACES = 6  # decimals of a coordinate
 _ROWS = 1 << 17  # lines made at once
@@ -22,9 +22,12 @@ _QUALITY = 95
 
 Text = npt.NDArray[np.uint8]
 I64 = npt.NDArray[np.int64]
+Column = bytes | tuple[I64, int]  # characters as they stand, or whole numbers and where their point goes
 
 
-def write_obj(path: Path, mesh: Mesh, material: str = "material0.mtl", texture: str = "material0.jpeg") -> None:
+def write_obj(
+    path: Path, mesh: Mesh, material: str = "material0.mtl", texture: str = "material0.jpeg"
+) -> None:
     """Write a mesh; one with a texture also gets `material` and `texture`, both named from `path`'s folder.
 
     The OBJ comes last, so that where it is, the rest is too.
@@ -34,26 +37,22 @@ def write_obj(path: Path, mesh: Mesh, material: str = "material0.mtl", texture: 
     if mesh.texture is not None:
         _write_image(path.parent / texture, mesh.texture)
         image = _from_folder(material, texture)
-        write_text(path.parent / material, f"newmtl material0\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nmap_Kd {image}\n")
+        write_text(
+            path.parent / material, f"newmtl material0\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nmap_Kd {image}\n"
+        )
+    uvs, corners = mesh.uvs, mesh.face_uvs
     with replacing(path) as stream:
         if mesh.texture is not None:
             stream.write(f"mtllib {material}\n".encode())
         for start in range(0, len(mesh.vertices), _ROWS):
             stream.write(_decimals(b"v", mesh.vertices[start : start + _ROWS]))
-        uvs, corners = mesh.uvs, mesh.face_uvs
         if uvs is not None and corners is not None:
             for start in range(0, len(uvs), _ROWS):
                 stream.write(_decimals(b"vt", uvs[start : start + _ROWS]))
             stream.write(b"usemtl material0\n" if mesh.texture is not None else b"")
         for start in range(0, len(mesh.faces), _ROWS):
-            faces = mesh.faces[start : start + _ROWS].astype(np.int64) + 1
-            columns = [b"f", *(part for i in range(3) for part in (b" ", faces[:, i]))]
-            if corners is not None:
-                second = corners[start : start + _ROWS].astype(np.int64) + 1
-                columns = [b"f"]
-                for i in range(3):
-                    columns += [b" ", faces[:, i], b"/", second[:, i]]
-            stream.write(_lines(columns))
+            some = slice(start, start + _ROWS)
+            stream.write(_triangles(mesh.faces[some], None if corners is None else corners[some]))
 
 
 def _from_folder(material: str, texture: str) -> str:
@@ -75,26 +74,33 @@ def _write_image(path: Path, image: U8) -> None:
 
 def _decimals(word: bytes, values: npt.NDArray[np.float32]) -> bytes:
     """Lines of a word and a row of decimal numbers each."""
-    columns: list[bytes | I64 | tuple[I64, int]] = [word]
+    columns: list[Column] = [word]
     whole = np.rint(values.astype(np.float64) * 10**_PLACES).astype(np.int64)
     for i in range(values.shape[1]):
         columns += [b" ", (whole[:, i], _PLACES)]
     return _lines(columns)
 
 
-def _lines(columns: list) -> bytes:
-    """Columns side by side, a line each: bytes stand as they are, numbers are written out."""
-    count = next(len(c[0] if isinstance(c, tuple) else c) for c in columns if not isinstance(c, bytes))
-    parts = []
-    for column in (*columns, b"\n"):
-        if isinstance(column, bytes):
-            parts.append(np.broadcast_to(np.frombuffer(column, dtype=np.uint8), (count, len(column))))
-        elif isinstance(column, tuple):
-            parts.append(_digits(*column))
-        else:
-            parts.append(_digits(column, 0))
+def _triangles(faces: I32, corners: I32 | None) -> bytes:
+    """Lines of faces, counted from one, with their texture corners where there are some."""
+    columns: list[Column] = [b"f"]
+    for i in range(3):
+        columns += [b" ", (faces[:, i] + np.int64(1), 0)]
+        if corners is not None:
+            columns += [b"/", (corners[:, i] + np.int64(1), 0)]
+    return _lines(columns)
+
+
+def _lines(columns: list[Column]) -> bytes:
+    """Columns side by side, a line for each row."""
+    count = next(len(c[0]) for c in columns if isinstance(c, tuple))
+    parts = [_digits(*c) if isinstance(c, tuple) else _repeated(c, count) for c in (*columns, b"\n")]
     text = np.concatenate(parts, axis=1)
-    return text[text != 0].tobytes()
+    return bytes(text[text != 0].tobytes())
+
+
+def _repeated(word: bytes, count: int) -> Text:
+    return np.broadcast_to(np.frombuffer(word, dtype=np.uint8), (count, len(word)))
 
 
 def _digits(values: I64, places: int) -> Text:
