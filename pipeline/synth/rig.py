@@ -21,6 +21,7 @@ JOINTS = len(PARENTS)
 # How much of the thickness that blending loses at a bent joint is given back. At 90 degrees blending leaves
 # cos 45 degrees of it, so 1 / cos 45 - 1 would give back all.
 _KEPT = 0.41
+_KEPT_AT = {"elbow": 0.22, "knee": 0.26}  # all of it would make knobs of these
 _STIFF = ("jaw", "left_eye", "right_eye")
 
 
@@ -136,5 +137,6 @@ def levers(points: F32, share: F32, joint: int) -> tuple[Index, F32]:
     blending takes, most where the blend is half and half, nothing outside it.
     """
     near = np.flatnonzero((share > 0) & (share < 1))
-    half = share[near] * (1 - share[near]) * np.float32(4 * _KEPT)
+    kept = _KEPT_AT.get(JOINT_NAMES[joint].partition("_")[2], _KEPT)
+    half = share[near] * (1 - share[near]) * np.float32(4 * kept)
     return near, np.asarray((points[:, near] - REST[joint].astype(np.float32)[:, None]) * half)
