@@ -98,6 +98,7 @@ def doctor(data: Path, as_json: bool) -> None:
 @click.option("--people", type=int, default=RenderRequest.demo_people, help="How many; demo only.")
 @click.option("--vertices", type=int, default=RenderRequest.demo_vertices, help="Of a person; demo only.")
 def render(
+    *,
     dataset: str,
     data: Path,
     yaws: tuple[float, ...],
