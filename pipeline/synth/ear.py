@@ -6,18 +6,17 @@ Works in metres with heights above the floor, on the left side. Refuses to know 
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from pipeline.records import F32, F64
-from pipeline.synth.face import Relief, grid, polyline_distance
+from pipeline.synth.face import Relief, grid, polyline_distance, signed_outline
 from pipeline.synth.solids import ellipsoid, in_frame, smooth_max, smooth_min
 
-CENTRE = (0.0785, 1.608, -0.008)
+CENTRE = (0.0770, 1.608, -0.008)
 _TILT, _FLARE = np.radians(10.0), np.radians(24.0)
-_UP = np.array([0.10, np.cos(_TILT), -np.sin(_TILT)])
+_UP = np.array([0.20, np.cos(_TILT), -np.sin(_TILT)])
 _OUT = np.array([np.cos(_FLARE), 0.0, np.sin(_FLARE)])
 _LOW = (-0.026, -0.040)
 _SIZE = (104, 160)
@@ -42,17 +41,6 @@ def _frame() -> F64:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
-def _inside(a: F64, b: F64) -> F64:
-    """Signed distance to the ear's outline in its plane, negative inside."""
-    reach, _ = polyline_distance(a, b, _OUTLINE)
-    odd = np.zeros(a.shape, dtype=bool)
-    for (x0, y0), (x1, y1) in pairwise(_OUTLINE):
-        crosses = (y0 > b) != (y1 > b)
-        at = x0 + (b - y0) * (x1 - x0) / (y1 - y0 if y1 != y0 else 1e-9)
-        odd ^= crosses & (a < at)
-    return np.where(odd, -reach, reach)
-
-
 @lru_cache(maxsize=1)
 def _plate() -> tuple[Relief, Relief]:
     """The height of the ear's outer side over its plane, and the signed distance to its outline."""
@@ -71,7 +59,7 @@ def _plate() -> tuple[Relief, Relief]:
     height += 4.6 * np.exp(-(((a - 9.8) / 2.6) ** 2) - ((b + 4.0) / 3.8) ** 2)  # tragus
     height += 2.6 * np.exp(-(((a - 3.0) / 3.0) ** 2) - ((b + 15.0) / 2.6) ** 2)  # antitragus
     height += 0.8 * np.exp(-(((a - 4) / 5) ** 2) - ((b + 23) / 5) ** 2)  # lobe
-    edge = gaussian_filter(_inside(a, b), 2.0)
+    edge = gaussian_filter(signed_outline(a, b, _OUTLINE), 2.0)
     return Relief.of(gaussian_filter(height, 1.0) * 1e-3, _LOW), Relief.of(edge * 1e-3, _LOW)
 
 
@@ -88,3 +76,11 @@ def ear(p: F32, size: float) -> F32:
     root = ellipsoid(local, (0.005, -0.001, -0.0115), (0.0110, 0.0200, 0.0105))
     root = smooth_max(root, (local[2] - height + thick) * flat, 0.003)
     return np.asarray(smooth_min(plate, root, 0.006) * np.float32(size), dtype=np.float32)
+
+
+def hollows(p: F32, size: float) -> F32:
+    """How deep (0..1) in the folds of the ear each place lies, for the shade in them."""
+    local = in_frame(p, CENTRE, _frame().tolist()) * np.float32(1 / size)
+    height, _ = _plate()[0].at(local[0], local[1])
+    within = (np.abs(local[0]) < 0.020) & (np.abs(local[1]) < 0.034) & (np.abs(local[2]) < 0.02)
+    return np.asarray(np.clip((-0.0004 - height) * np.float32(180), 0, 1) * within, dtype=np.float32)

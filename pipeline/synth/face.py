@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import map_coordinates
@@ -69,7 +70,7 @@ def mouth_line(x: F64) -> F64:
 def lip_edges(x: F64, lips: float) -> tuple[F64, F64]:
     """How far the red reaches above and below the mouth line, by |x|; 0 beyond the corners."""
     t = np.clip(x / MOUTH_HALF, 0, 1)
-    upper = 0.0096 * (1 - t**1.6) - 0.0016 * np.exp(-((x / 0.0028) ** 2))
+    upper = 0.0086 * (1 - t**1.6) - 0.0016 * np.exp(-((x / 0.0028) ** 2))
     lower = 0.0112 * (1 - t**2.2)
     full = 1 + 0.25 * lips
     return np.maximum(upper * full, 0), np.maximum(lower * full, 0)
@@ -82,8 +83,8 @@ def lid_edges(x: F64, face: Face) -> tuple[F64, F64]:
     axis = EYE[1] - 0.0006 + 0.0009 * t
     inner = 1 - t * t
     bow = np.sign(inner) * np.abs(inner) ** 0.8
-    upper = axis + 0.0056 * wide * bow * (1 - 0.16 * t)
-    lower = axis - 0.0044 * wide * bow * (1 + 0.14 * t)
+    upper = axis + 0.0053 * wide * bow * (1 - 0.16 * t)
+    lower = axis - 0.0046 * wide * bow * (1 + 0.14 * t)
     return upper, lower
 
 
@@ -107,13 +108,13 @@ def _strokes(face: Face) -> list[Stroke]:
         (46, 103, 12, 8, -25, cheek),  # cheekbone
         (26, 94, 9, 12, 0, 2.0 + 0.8 * face.cheeks),  # cheek beside the nose
         (44, 64, 11, 15, 0, -2.0 + 1.5 * face.cheeks),  # hollow below the cheekbone
-        (0, 56, 19, 14, 0, 7.6),  # the teeth behind the lips
+        (0, 57, 20, 14, 0, 8.6),  # the teeth behind the lips
         (22.5, 70, 3.6, 12, -35, -1.1),  # nasolabial fold
         (0, 65.5, 2.4, 5.5, 0, -1.3),  # philtrum
         (4.8, 65, 1.7, 5.0, 8, 0.6),
         (28.0, 51.5, 3.5, 4.5, 0, -1.6),  # corners of the mouth
-        (0, 36.5, 12, 4.4, 0, -3.4),  # under the lower lip
-        (0, 19, 12, 9.5, 0, 3.4 + 2.4 * face.chin),  # chin
+        (0, 36.5, 12, 4.4, 0, -3.0),  # under the lower lip
+        (0, 19, 12, 10, 0, 4.4 + 2.4 * face.chin),  # chin
         (0, 13, 2.5, 5, 0, -0.5),
         (29, 25, 9, 8, 35, -0.8),  # beside the chin
         (26, 166, 12, 10, 0, 0.9),  # the two bosses of the forehead
@@ -140,6 +141,7 @@ def _lips(x: F64, h: F64, face: Face) -> F64:
     return np.asarray(swell * edge * crown * taper - part * ends)
 
 
+@lru_cache(maxsize=64)
 def relief_of(face: Face) -> Relief:
     """How far the face stands out (towards +z) over the head's masses, by |x| and h."""
     x, h = grid(_LOW, _SIZE)
@@ -186,11 +188,11 @@ def _bridge(face: Face) -> Loft:
     """The pyramid of the nose by height: half width at the cheek and how far it stands out."""
     out, wide, drop = 0.0022 * face.nose_length, 1 + 0.14 * face.nose_width, -0.0022 * face.nose_length
     rows = (
-        (1.5685 + drop, 0.0130, 0.0260 + out, 2.0),
-        (1.5750 + drop, 0.0155, 0.0360 + out, 1.9),
-        (1.5830 + drop, 0.0150, 0.0375 + out, 1.75),
-        (1.5950, 0.0142, 0.0322 + 0.7 * out, 1.65),
-        (1.6100, 0.0128, 0.0242 + 0.3 * out, 1.6),
+        (1.5705 + drop, 0.0125, 0.0250 + out, 2.0),
+        (1.5765 + drop, 0.0150, 0.0325 + out, 1.9),
+        (1.5835 + drop, 0.0148, 0.0345 + out, 1.75),
+        (1.5950, 0.0142, 0.0310 + 0.7 * out, 1.65),
+        (1.6100, 0.0128, 0.0240 + 0.3 * out, 1.6),
         (1.6250, 0.0100, 0.0172, 1.7),
         (1.6400, 0.0090, 0.0150, 1.9),
     )
@@ -201,13 +203,13 @@ def nose(p: F32, face: Face) -> F32:
     """Bridge, ball, wings and the bar between the nostrils."""
     out, wide, drop = 0.0022 * face.nose_length, 1 + 0.14 * face.nose_width, -0.0022 * face.nose_length
     body = _bridge(face).distance(p, cap=0.005)
-    ball = ellipsoid(p, (0.0, 1.5800 + drop, 0.1050 + out), (0.0098 * wide, 0.0088, 0.0098))
-    body = smooth_min(body, ball, 0.010)
+    ball = ellipsoid(p, (0.0, 1.5808 + drop, 0.1012 + out), (0.0090 * wide, 0.0086, 0.0098))
+    body = smooth_min(body, ball, 0.011)
     axis = ((0.93, 0.05, -0.36), (0.0, 0.98, -0.15), (0.36, 0.15, 0.93))
-    local = in_frame(p, (0.0118 * wide, 1.5762 + drop, 0.0930 + 0.4 * out), axis)
-    wing = ellipsoid(local, (0, 0, 0), (0.0052, 0.0070, 0.0125))
-    body = smooth_min(body, wing, 0.0055)
-    bar = cone(p, (0, 1.5705 + drop * 0.5, 0.0930), (0, 1.5738 + drop, 0.1070 + out), (0.0040, 0.0042))
+    local = in_frame(p, (0.0118 * wide, 1.5775 + drop, 0.0920 + 0.4 * out), axis)
+    wing = ellipsoid(local, (0, 0, 0), (0.0051, 0.0068, 0.0125))
+    body = smooth_min(body, wing, 0.0065)
+    bar = cone(p, (0, 1.5735 + drop * 0.5, 0.0930), (0, 1.5755 + drop, 0.1030 + out), (0.0038, 0.0042))
     return smooth_min(body, bar, 0.005)
 
 
@@ -215,8 +217,8 @@ def nostril(p: F32, face: Face) -> F32:
     """The hollow to be cut into the underside of the nose."""
     out, wide, drop = 0.0022 * face.nose_length, 1 + 0.14 * face.nose_width, -0.0022 * face.nose_length
     axis = ((0.92, 0, -0.38), (0.1, 0.97, 0.22), (0.38, -0.22, 0.92))
-    local = in_frame(p, (0.0070 * wide, 1.5695 + drop, 0.0985 + 0.5 * out), axis)
-    return ellipsoid(local, (0, 0, 0), (0.0036, 0.0060, 0.0064))
+    local = in_frame(p, (0.0068 * wide, 1.5718 + drop, 0.0985 + 0.5 * out), axis)
+    return ellipsoid(local, (0, 0, 0), (0.0032, 0.0048, 0.0058))
 
 
 def polyline_distance(a: F64, b: F64, points: Sequence[Vector]) -> tuple[F64, F64]:
@@ -231,3 +233,13 @@ def polyline_distance(a: F64, b: F64, points: Sequence[Vector]) -> tuple[F64, F6
         nearer = reach < best
         best, along = np.where(nearer, reach, best), np.where(nearer, (i + t) / count, along)
     return best, along
+
+
+def signed_outline(a: F64, b: F64, outline: Sequence[tuple[float, float]]) -> F64:
+    """Signed distance to a closed outline in the plane (first point repeated last), negative inside."""
+    reach, _ = polyline_distance(a, b, outline)
+    odd = np.zeros(a.shape, dtype=bool)
+    for (x0, y0), (x1, y1) in pairwise(outline):
+        if y0 != y1:
+            odd ^= ((y0 > b) != (y1 > b)) & (a < x0 + (b - y0) * (x1 - x0) / (y1 - y0))
+    return np.where(odd, -reach, reach)

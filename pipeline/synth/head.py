@@ -29,6 +29,7 @@ from pipeline.synth.traits import Face
 LOW = (-0.105, 1.43 + FLOOR, -0.125)
 HIGH = (0.105, 1.745 + FLOOR, 0.130)
 _NECK_END = 1.44
+_JAW_PLANE = np.array([0.10, -0.845, -0.535]) / np.linalg.norm([0.10, -0.845, -0.535])
 
 
 @lru_cache(maxsize=64)
@@ -39,9 +40,9 @@ def _mask(face: Face) -> Loft:
         (1.485, 0.018, 0.0420 + jaw, 0.0590 + chin, 2.1),
         (1.507, 0.018, 0.0480 + jaw, 0.0625 + chin, 2.1),
         (1.530, 0.017, 0.0540 + jaw, 0.0665 + chin * 0.6, 2.15),
-        (1.555, 0.016, 0.0590 + jaw, 0.0690, 2.15),
-        (1.575, 0.020, 0.0630 + 0.6 * jaw, 0.0660, 2.15),
-        (1.600, 0.026, 0.0680 + cheek, 0.0550, 2.2),
+        (1.555, 0.016, 0.0590 + jaw, 0.0700, 2.15),
+        (1.575, 0.020, 0.0630 + 0.6 * jaw, 0.0690, 2.15),
+        (1.600, 0.026, 0.0680 + cheek, 0.0565, 2.2),
         (1.622, 0.022, 0.0690 + cheek, 0.0590, 2.25),
         (1.645, 0.010, 0.0680, 0.0755, 2.25),
         (1.665, 0.006, 0.0600, 0.0730, 2.2),
@@ -55,17 +56,12 @@ def _neck() -> Loft:
     rows = (
         (1.420, -0.030, 0.0600, 0.054, 0.058, 2.2),
         (1.450, -0.026, 0.0550, 0.053, 0.056, 2.15),
-        (1.480, -0.022, 0.0525, 0.052, 0.058, 2.1),
-        (1.520, -0.016, 0.0515, 0.050, 0.064, 2.1),
-        (1.560, -0.010, 0.0540, 0.048, 0.072, 2.1),
-        (1.610, -0.006, 0.0560, 0.046, 0.080, 2.1),
+        (1.480, -0.022, 0.0515, 0.052, 0.058, 2.1),
+        (1.520, -0.016, 0.0495, 0.050, 0.064, 2.1),
+        (1.560, -0.010, 0.0500, 0.048, 0.072, 2.1),
+        (1.610, -0.006, 0.0500, 0.046, 0.080, 2.1),
     )
     return Loft([(h, 0.0, z, w, f, b, p) for h, z, w, f, b, p in rows])
-
-
-@lru_cache(maxsize=64)
-def _relief(face: Face) -> features.Relief:
-    return features.relief_of(face)
 
 
 def skull(p: F32) -> F32:
@@ -75,27 +71,33 @@ def skull(p: F32) -> F32:
     return smooth_min(back, front, 0.03)
 
 
-def _visage(p: F32, face: Face) -> F32:
+def _core(p: F32, face: Face) -> F32:
+    """Skull and face above the jaw line, without relief."""
+    mask = _mask(face).distance(p, cap=0.035)
+    # the plane of the jaw: from under the chin up to its angle
+    a, b, c = (np.float32(v) for v in _JAW_PLANE)
+    low, front = np.float32(1.5070 - 0.0015 * face.chin), np.float32(0.0740)
+    under = a * p[0] + b * (p[1] - low) + c * (p[2] - front)
+    return smooth_min(skull(p), smooth_max(mask, under, 0.013), 0.014)
+
+
+def visage(p: F32, face: Face) -> F32:
     """Skull and face with its relief, above the jaw line."""
-    push, flat = _relief(face).at(p[0], p[1])
+    push, flat = features.relief_of(face).at(p[0], p[1])
     weight = ramp(p[2], 0.0, 0.045)
     moved = np.stack([p[0], p[1], p[2] - push * weight])
-    mask = _mask(face).distance(moved, cap=0.035)
-    # the plane of the jaw: from under the chin up to its angle
-    drop = 0.0015 * face.chin
-    normal = np.array([0.10, -0.845, -0.535])
-    normal /= np.linalg.norm(normal)
-    a, b, c = (np.float32(v) for v in normal)
-    under = a * p[0] + b * (p[1] - np.float32(1.5070 - drop)) + c * (p[2] - np.float32(0.0740))
-    mask = smooth_max(mask, under, 0.013)
-    total = smooth_min(skull(moved), mask, 0.014)
-    return np.asarray(total * (1 - weight + weight * flat), dtype=np.float32)
+    return np.asarray(_core(moved, face) * (1 - weight + weight * flat), dtype=np.float32)
+
+
+def bare(p: F32) -> F32:
+    """The average skull, face and neck without relief and features: what hair stands on."""
+    return smooth_min(_core(p, Face()), _neck().distance(p, cap=0.01), 0.016)
 
 
 def _throat(p: F32, face: Face) -> F32:
     """Neck, the muscle from behind the ear to the breast bone, and the Adam's apple."""
     total = _neck().distance(p, cap=0.01)
-    muscle = cone(p, (0.0600, 1.580, -0.030), (0.0150, 1.425, 0.0240), (0.0105, 0.0085))
+    muscle = cone(p, (0.0530, 1.585, -0.028), (0.0150, 1.425, 0.0240), (0.0100, 0.0085))
     total = smooth_min(total, muscle, 0.016)
     apple = 0.0015 + 0.0015 * face.jaw
     bump = ellipsoid(p, (0, 1.487, 0.0225 + apple), (0.0090, 0.0140, 0.0090))
@@ -105,7 +107,7 @@ def _throat(p: F32, face: Face) -> F32:
 def _parts(face: Face) -> tuple[Part, ...]:
     size = 1 + 0.12 * face.ears
     return (
-        Part((0, 1.49, -0.12), (0.085, 1.74, 0.105), 0.0, lambda p: _visage(p, face)),
+        Part((0, 1.49, -0.12), (0.085, 1.74, 0.105), 0.0, lambda p: visage(p, face)),
         Part((0, 1.42, -0.10), (0.075, 1.60, 0.045), 0.016, lambda p: _throat(p, face)),
         Part((0, 1.56, 0.07), (0.025, 1.64, 0.125), 0.0095, lambda p: features.nose(p, face)),
         Part((0.012, 1.605, 0.05), (0.052, 1.64, 0.086), 0.0070, features.eyelids),
@@ -124,7 +126,7 @@ def _cut(total: F32, p: F32, face: Face) -> F32:
     if _reaches(p, (0, 1.56, 0.085), (0.015, 1.58, 0.11)):
         total = smooth_max(total, -features.nostril(p, face), 0.002)
     if _reaches(p, (0.01, 1.608, 0.05), (0.052, 1.636, 0.09)):
-        total = smooth_max(total, -features.eye_opening(p, face), 0.0012)
+        total = smooth_max(total, -features.eye_opening(p, face), 0.0018)
         total = smooth_min(total, features.eyeball(p), 0.0006)
     return total
 
@@ -132,5 +134,5 @@ def _cut(total: F32, p: F32, face: Face) -> F32:
 def head(points: F32, face: Face) -> F32:
     """Signed distance (N,) of the bald head with face, ears and neck, cut flat at the neck's end."""
     p = np.stack([np.abs(points[0]), points[1] - np.float32(FLOOR), points[2]])
-    total = _cut(unite(_parts(face), p, 0.03), p, face)
+    total = _cut(unite(_parts(face), p, 0.045), p, face)
     return smooth_max(total, np.float32(_NECK_END) - p[1], 0.004)
