@@ -119,12 +119,12 @@ def _sole() -> Slab:
 # height, outwards, forwards, half width, half depth to the front and to the back, exponent
 _ANKLE = Loft(
     (
-        (0.0, 0.0, 0.004, 0.0230, 0.036, 0.0440, 2.0),
-        (0.010, 0.0, 0.004, 0.0270, 0.038, 0.0510, 2.0),
-        (0.025, 0.0, 0.004, 0.0285, 0.040, 0.0540, 2.0),
-        (0.045, 0.0, 0.003, 0.0265, 0.042, 0.0500, 2.0),
-        (0.065, 0.0, 0.000, 0.0275, 0.042, 0.0425, 1.9),
-        (0.085, 0.0, -0.004, 0.0300, 0.041, 0.0380, 1.8),
+        (0.0, 0.0, 0.004, 0.0180, 0.036, 0.0420, 2.0),
+        (0.010, 0.0, 0.004, 0.0205, 0.038, 0.0490, 2.0),
+        (0.025, 0.0, 0.004, 0.0225, 0.040, 0.0525, 2.0),
+        (0.045, 0.0, 0.003, 0.0240, 0.042, 0.0490, 2.0),
+        (0.065, 0.0, 0.000, 0.0268, 0.042, 0.0420, 1.9),
+        (0.085, 0.0, -0.004, 0.0298, 0.041, 0.0380, 1.8),
         (0.100, 0.0, -0.005, 0.0315, 0.0405, 0.0390, 1.85),
         (0.118, 0.0, -0.005, 0.0310, 0.0390, 0.0390, 1.9),
     )
@@ -140,9 +140,9 @@ def _left(local: F32) -> F32:
     """Distance to the left foot for points of its frame near it."""
     u, h, f = local
     total = smooth_min(_sole().distance(u, f, h), _ANKLE.distance(local, 0.012), 0.030)
-    inner = ellipsoid(local, (-0.0275, 0.084, 0.004), (0.0100, 0.0165, 0.0140))
-    outer = ellipsoid(local, (0.0275, 0.070, -0.008), (0.0100, 0.0170, 0.0125))
-    total = smooth_min(total, np.minimum(inner, outer), 0.012)
+    inner = ellipsoid(local, (-0.0235, 0.083, 0.003), (0.0105, 0.0150, 0.0135))
+    outer = ellipsoid(local, (0.0240, 0.069, -0.009), (0.0100, 0.0150, 0.0115))
+    total = smooth_min(total, np.minimum(inner, outer), 0.016)
     toes = _digits()[0].distance(local)
     for toe in _digits()[1:]:
         toes = smooth_min(toes, toe.distance(local), 0.0012)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import CubicSpline, PchipInterpolator
 from scipy.spatial import cKDTree
 
 from pipeline.records import F32, F64
@@ -49,6 +49,15 @@ def signed_distance(curve: F64, places: F64) -> F64:
     return np.where(inside, -best, best)
 
 
+def outward(curve: F64) -> F64:
+    """Unit normals (M, 2) of a closed curve, away from its inside."""
+    following = np.roll(curve, -1, axis=0)
+    turn = np.sign((curve[:, 0] * following[:, 1] - curve[:, 1] * following[:, 0]).sum())
+    along = following - np.roll(curve, 1, axis=0)
+    normal = np.stack([along[:, 1], -along[:, 0]], axis=1) * turn
+    return np.asarray(normal / np.linalg.norm(normal, axis=1, keepdims=True))
+
+
 @dataclass(frozen=True)
 class Chart:
     """Values on a regular grid over a plane: `values` (rows, columns, K) from `low` in steps of `step`."""
@@ -75,9 +84,32 @@ class Chart:
         return (first + p * (second - first)).T, off
 
 
+def under_line(corners: F64) -> Chart:
+    """Distance to what lies under a smooth line through the corners (M, 2), which run forwards.
+
+    Beyond its ends the line goes on level.
+    """
+    low, high = corners.min(axis=0) - 0.1, corners.max(axis=0) + 0.2
+    at = np.arange(low[0] - 0.1, high[0] + 0.1, 2e-4)
+    line = np.stack([at, PchipInterpolator(*corners.T)(np.clip(at, corners[0, 0], corners[-1, 0]))], axis=1)
+    u, v = np.meshgrid(*(np.arange(a, b, _STEP) for a, b in zip(low, high, strict=True)), indexing="ij")
+    distance = cKDTree(line).query(np.stack([u.ravel(), v.ravel()], axis=1))[0]
+    level = np.interp(u, *line.T)
+    values = np.where(v > level, 1, -1) * distance.reshape(u.shape)
+    return Chart(
+        (float(low[0]), float(low[1])), _STEP, np.ascontiguousarray(values[..., None], dtype=np.float32)
+    )
+
+
+def _slope(heights: F64) -> F64:
+    """How steep a map (rows, columns) is."""
+    return np.asarray(np.hypot(*np.gradient(heights, _STEP)))
+
+
 @dataclass(frozen=True)
 class Slab:
-    """A solid between two height maps inside an outline. Chart values: outline, middle, half, rounding.
+    """A solid between two height maps inside an outline. Chart values: outline, middle, half,
+    rounding, and the cosine of the steeper side's slope, which makes heights distances.
 
     `lower_rounding` limits the rounding of the lower edge, where it is sharper than the upper one.
     """
@@ -96,16 +128,24 @@ class Slab:
         upper, lower = top(u, v), bottom(u, v)
         half = np.maximum((upper - lower) / 2, 1e-4)
         outline = signed_distance(curve, places).reshape(u.shape)
-        stack = np.stack([outline, (upper + lower) / 2, half, np.minimum(rounding, 0.95 * half)], axis=-1)
+        steep = np.maximum(_slope(upper), _slope(lower))
+        kinds = (
+            outline,
+            (upper + lower) / 2,
+            half,
+            np.minimum(rounding, 0.95 * half),
+            1 / np.hypot(1, steep),
+        )
+        stack = np.stack(kinds, axis=-1)
         chart = Chart((float(low[0]), float(low[1])), _STEP, np.ascontiguousarray(stack, dtype=np.float32))
         return Slab(chart, rounding if lower_rounding is None else lower_rounding)
 
     def distance(self, u: F32, v: F32, height: F32) -> F32:
         """Signed distance (N,), a little short where the maps are steep."""
-        (outline, middle, half, rounding), off = self.chart.at(u, v)
+        (outline, middle, half, rounding, cosine), off = self.chart.at(u, v)
         below = np.minimum(rounding, np.float32(self.lower_rounding))
         rounding = np.where(height < middle, below, rounding)
         side = outline + off + rounding
-        face = np.abs(height - middle) - half + rounding
+        face = (np.abs(height - middle) - half) * cosine + rounding
         outside = np.sqrt(np.maximum(side, 0) ** 2 + np.maximum(face, 0) ** 2)
         return np.asarray(outside + np.minimum(np.maximum(side, face), 0) - rounding, dtype=np.float32)
