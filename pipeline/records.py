@@ -145,7 +145,7 @@ class RejectRow:
 
 @dataclass(frozen=True, slots=True)
 class RenderSummary:
-    """What a build made: numbers of scans drawn, views and images, what was refused, and the time it took."""
+    """What a build made: how many scans, views and images, what was refused, and how long it took."""
 
     scans: int
     views: int

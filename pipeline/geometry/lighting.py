@@ -40,11 +40,11 @@ def room_light(rng: np.random.Generator) -> Light:
     for i, (around, up, strength) in enumerate(lamps):
         warm = warmth if i == 0 else -warmth
         colour = strength * np.array([1 + warm, 1.0, 1 - warm])
-        total += _lamp(np.radians(around), np.radians(up))[:, None] * colour
+        total += lamp(np.radians(around), np.radians(up))[:, None] * colour
     return Light(_balanced(total, rng.uniform(*_CONTRAST)))
 
 
-def _lamp(around: float, up: float) -> F64:
+def lamp(around: float, up: float) -> F64:
     """The irradiance (9,) of a distant lamp: its cosine lobe in spherical harmonics."""
     towards = np.array([[np.sin(around) * np.cos(up), np.sin(up), np.cos(around) * np.cos(up)]])
     # cosine lobe: 1/4 + 1/2 (n.l) + 5/32 (3 (n.l)^2 - 1), the last term written out in five functions

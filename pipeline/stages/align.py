@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pipeline.formats.parameters import read_parameters
 from pipeline.formats.ply import read_ply
-from pipeline.formats.smplx import read_global_orient
 from pipeline.geometry.mesh import area_centre, check
 from pipeline.geometry.transform import front_yaw, scale_about
 from pipeline.records import F64, Alignment, Mesh, ScanRow
@@ -27,5 +27,5 @@ def align(mesh: Mesh, global_orient: F64 | None) -> Alignment:
 
 def run(work: Workspace, scan: ScanRow) -> Alignment:
     """The alignment of one scan."""
-    orient = read_global_orient(work.absolute(scan.parameters)) if scan.parameters else None
+    orient = read_parameters(work.absolute(scan.parameters)).global_orient if scan.parameters else None
     return align(read_ply(work.absolute(scan.path)), orient)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.atomic import replacing, write_bytes, write_text
+from pipeline.errors import ConfigError
+from pipeline.store import DEPTH, SHADED, UNSHADED, Workspace, degrees_text, open_workspace
+
+
+def test_places_are_those_of_the_published_code(tmp_path: Path) -> None:
+    work = Workspace(tmp_path, "2K2K")
+    assert work.view(0.0, -30.0) == "2K2K_0_y_-30_x"
+    view = work.view(0, 10)
+    assert work.image(SHADED, view, "00003", "front") == "PERS/COLOR/SHADED/2K2K_0_y_10_x/00003_front.png"
+    assert (
+        work.image(UNSHADED, view, "00003", "back") == "PERS/COLOR/NOSHADING/2K2K_0_y_10_x/00003_back.png"
+    )
+    assert work.image(DEPTH, view, "00003", "front") == "PERS/DEPTH/2K2K_0_y_10_x/00003_front.png"
+    assert work.list_file("all") == tmp_path / "list" / "2K2K_all.txt"
+    assert work.scans == tmp_path / "obj" / "2K2K"
+
+
+@pytest.mark.parametrize(
+    ("angle", "text"), [(0.0, "0"), (-0.0, "0"), (-30.0, "-30"), (2.5, "2.5"), (100.0, "100"), (-1e-9, "0")]
+)
+def test_angles_are_written_the_shortest_way(angle: float, text: str) -> None:
+    assert degrees_text(angle) == text
+
+
+def test_a_data_folder_is_made(tmp_path: Path) -> None:
+    open_workspace(tmp_path / "deep" / "data", "demo")
+    assert list((tmp_path / "deep" / "data").iterdir()) == []
+
+
+def test_a_data_folder_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"file.*cannot be written") as caught:
+        open_workspace(tmp_path / "file" / "data", "demo")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_lands_whole_in_a_new_folder(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "a" / "b.bin", b"whole")
+    write_text(tmp_path / "a" / "c.txt", "grün\n")
+    assert (tmp_path / "a" / "b.bin").read_bytes() == b"whole"
+    assert (tmp_path / "a" / "c.txt").read_bytes() == "grün\n".encode()
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, OSError, SystemExit])
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, interruption: type[BaseException]
+) -> None:
+    path = tmp_path / "a.bin"
+    write_bytes(path, b"old")
+    with pytest.raises(interruption), replacing(path) as stream:
+        stream.write(b"ne")
+        raise interruption
+    assert [p.name for p in tmp_path.iterdir()] == ["a.bin"]
+    assert path.read_bytes() == b"old"
