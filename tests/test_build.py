@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+
+from pipeline.build import render
+from pipeline.config import RenderRequest
+from pipeline.errors import ConfigError
+from pipeline.formats.image import read_color, read_grey16
+from pipeline.formats.ply import write_ply
+from pipeline.geometry.camera import portrait_camera
+from pipeline.geometry.depth import decode
+from pipeline.records import Mesh
+from pipeline.stages import render as stage
+
+SIZE = 64
+YAWS = (-30.0, 0.0)
+
+
+def add_scan(data: Path, scan: str, colored: bool = True) -> Path:
+    """An egg with a nose towards +x, far from the origin, in centimetres."""
+    ball = trimesh.creation.icosphere(4)
+    x, y, z = ball.vertices.T
+    places = ball.vertices * [40, 90, 30] + np.outer(np.exp(-20 * ((x - 1) ** 2 + y**2 + z**2)), [25, 0, 0])
+    colors = ((ball.vertices + 1) * 127).astype(np.uint8) if colored else None
+    path = data / "obj" / "2K2K" / scan / f"{scan}.ply"
+    places = (places + np.array([300, 20, -70])).astype(np.float32)
+    write_ply(path, Mesh(places, ball.faces.astype(np.int32), colors))
+    return path
+
+
+def facing_x(path: Path) -> None:
+    """Parameters that say the person of this scan looks along +x."""
+    zeros = {"body_pose": [[0.0] * 63], "betas": [[0.0] * 10]}
+    content = {"global_orient": [[0.0, np.pi / 2, 0.0]], "gender": "neutral", **zeros}
+    path.with_suffix(".json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def request(data: Path, **changes: object) -> RenderRequest:
+    return RenderRequest("2K2K", data, yaws=YAWS, size=SIZE, **changes)  # type: ignore[arg-type]
+
+
+def digests(data: Path) -> dict[str, str]:
+    """Every file that a build made, and what is in it."""
+    made = [p for folder in ("PERS", "list") for p in sorted((data / folder).rglob("*")) if p.is_file()]
+    return {str(p.relative_to(data)): hashlib.sha256(p.read_bytes()).hexdigest() for p in made}
+
+
+def test_a_build_writes_what_the_list_says_and_nothing_else(tmp_path: Path) -> None:
+    for scan in ("00003", "00007"):
+        add_scan(tmp_path, scan)
+    summary = render(request(tmp_path), lambda text: None)
+    assert (summary.scans, summary.views, summary.images, summary.rejects) == (2, 4, 20, ())
+    lines = (tmp_path / "list" / "2K2K_all.txt").read_text().splitlines()
+    views = [(scan, f"2K2K_0_y_{yaw}_x") for scan in ("00003", "00007") for yaw in (-30, 0)]
+    assert lines == [
+        f"/PERS/COLOR/SHADED/{view}/{scan}_front.png /PERS/COLOR/NOSHADING/{view}/{scan}_front.png "
+        f"/PERS/DEPTH/{view}/{scan}_front.png"
+        for scan, view in views
+    ]
+    expected = {f"{word[1:]}" for line in lines for word in line.split()} | {"list/2K2K_all.txt"}
+    expected |= {n.replace("_front", "_back") for n in expected if "NOSHADING" in n or "DEPTH" in n}
+    assert set(digests(tmp_path)) == expected
+
+
+def test_images_of_a_view_belong_together(tmp_path: Path) -> None:
+    add_scan(tmp_path, "00003")
+    render(request(tmp_path), lambda text: None)
+    pers, name = tmp_path / "PERS", "2K2K_0_y_-30_x/00003"
+    depths = [read_grey16(pers / "DEPTH" / f"{name}_{side}.png") for side in ("front", "back")]
+    hit = depths[0] > 0
+    np.testing.assert_array_equal(hit, depths[1] > 0)
+    assert hit.sum() > 300
+    front, back = (decode(depth, portrait_camera(SIZE))[hit] for depth in depths)
+    assert (front <= back).all() and front.min() > 0.6 and back.max() < 1.4
+    for kind, side in (("SHADED", "front"), ("NOSHADING", "front"), ("NOSHADING", "back")):
+        color = read_color(pers / "COLOR" / kind / f"{name}_{side}.png")
+        assert not color[~hit].any() and color[hit].any(axis=1).mean() > 0.99
+
+
+def test_the_front_comes_from_the_parameters(tmp_path: Path) -> None:
+    facing_x(add_scan(tmp_path, "00003"))
+    add_scan(tmp_path, "00007")
+    said: list[str] = []
+    render(request(tmp_path), said.append)
+    assert "90.0 degrees, known from SMPL-X parameters" in said[0]
+    assert "front unknown" in said[1]
+    camera, places = portrait_camera(SIZE), []
+    for scan in ("00003", "00007"):
+        depth = read_grey16(tmp_path / "PERS" / "DEPTH" / "2K2K_0_y_0_x" / f"{scan}_front.png")
+        lengths = np.where(depth > 0, decode(depth, camera), np.inf)
+        places.append((lengths.min(), np.ptp(np.nonzero(depth)[1])))
+    (towards, narrow), (sideways, wide) = places
+    assert towards < sideways - 0.05  # the nose comes nearer
+    assert narrow < wide  # and is no longer seen from the side
+
+
+def test_builds_are_equal_to_the_byte_in_any_process(tmp_path: Path) -> None:
+    made = []
+    for name in ("one", "two"):
+        facing_x(add_scan(tmp_path / name, "00003"))
+        render(request(tmp_path / name), lambda text: None)
+        made.append(digests(tmp_path / name))
+        render(request(tmp_path / name), lambda text: None)
+        made.append(digests(tmp_path / name))
+    facing_x(add_scan(tmp_path / "three", "00003"))
+    code = (
+        "import sys; from pathlib import Path; from pipeline.build import render;"
+        "from pipeline.config import RenderRequest;"
+        f"render(RenderRequest('2K2K', Path(sys.argv[1]), yaws={YAWS}, size={SIZE}), print)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "three")], check=True, capture_output=True)
+    made.append(digests(tmp_path / "three"))
+    assert all(files == made[0] for files in made[1:])
+
+
+def test_the_seed_changes_the_light_and_nothing_else(tmp_path: Path) -> None:
+    made = []
+    add_scan(tmp_path, "00003")
+    for seed in (0, 1):
+        render(request(tmp_path, seed=seed), lambda text: None)
+        made.append(digests(tmp_path))
+    changed = {name for name in made[0] if made[0][name] != made[1][name]}
+    assert changed == {name for name in made[0] if "SHADED" in name and "NOSHADING" not in name}
+
+
+def test_one_bad_scan_does_not_stop_the_others(tmp_path: Path) -> None:
+    add_scan(tmp_path, "00003").write_bytes(b"not a scan")
+    add_scan(tmp_path, "00005", colored=False)
+    add_scan(tmp_path, "00007")
+    said: list[str] = []
+    summary = render(request(tmp_path), said.append)
+    assert [(r.scan, r.reason.split(": ")[-1]) for r in summary.rejects] == [
+        ("00003", "has no PLY header in its first 65536 bytes"),
+        ("00005", "has no vertex colours, and textures are not read yet"),
+    ]
+    assert (summary.scans, summary.views) == (1, 2)
+    assert "00003 (1 of 3): not used" in said[0]
+    assert len((tmp_path / "list" / "2K2K_all.txt").read_text().splitlines()) == 2
+
+
+def test_an_unknown_dataset_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="choose demo, 2K2K"):
+        render(RenderRequest("THuman3", tmp_path / "data"), lambda text: None)
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_interrupt_leaves_only_whole_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_scan(tmp_path, "00003")
+    drawn = iter(range(100))
+
+    def interrupted(seed: int, scan: str, view: str) -> object:
+        if next(drawn) == 3:
+            raise KeyboardInterrupt
+        return light(seed, scan, view)
+
+    light = stage.light_of
+    monkeypatch.setattr(stage, "light_of", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        render(RenderRequest("2K2K", tmp_path, size=SIZE), lambda text: None)
+    files = [p for p in (tmp_path / "PERS").rglob("*") if p.is_file()]
+    assert files and {p.suffix for p in files} == {".png"}
+    for path in files:
+        read = read_grey16 if "DEPTH" in path.parts else read_color
+        assert read(path).shape[:2] == (SIZE, SIZE)
+
+
+def test_a_full_disk_stops_the_build_with_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_scan(tmp_path, "00003")
+
+    def full(path: Path, image: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(stage, "write_color", full)
+    with pytest.raises(ConfigError, match=r"cannot write .*: No space left on device"):
+        render(request(tmp_path), lambda text: None)
