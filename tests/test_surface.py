@@ -131,9 +131,20 @@ def test_no_point_is_sampled_twice_and_few_are_sampled() -> None:
 def test_far_values_need_only_be_large() -> None:
     def vague(points: F32) -> F32:
         value = ball(points)
-        return np.where(np.abs(value) > 0.0875, np.sign(value), value).astype(np.float32)
+        return np.where(np.abs(value) > 0.06, np.sign(value), value).astype(np.float32)
 
     assert extract(vague, *BOX, 0.01)[0].tobytes() == extract(ball, *BOX, 0.01)[0].tobytes()
+
+
+def test_what_the_coarse_grid_misses_is_followed() -> None:
+    def steep(points: F32) -> F32:
+        return ball(points) * np.float32(4)
+
+    lattices = [Lattice(f, *BOX, 0.01, Sampling()) for f in (steep, ball)]
+    assert lattices[0].samples < 0.7 * lattices[1].samples
+    found = [{tuple(v) for v in np.round(extract(f, *BOX, 0.01)[0], 5).tolist()} for f in (steep, ball)]
+    assert len(found[0]) == len(found[1])
+    assert np.allclose(sorted(found[0]), sorted(found[1]), atol=1e-4)
 
 
 def test_only_the_largest_piece_stays_and_cavities_go() -> None:

@@ -17,7 +17,8 @@ from pipeline.synth.lattice import DEFAULT, Lattice, Sampling, any_corner, corne
 from pipeline.synth.solids import Distance, Vector
 
 _SLIVER = np.float32(0.03)  # no vertex comes nearer than this part of a cell to a grid point
-_SMALLEST = 1000  # vertices below which a count says little about the next size
+_CLOSE = 0.025  # how far, in parts of it, a vertex count may be from what was asked
+_TRIES = 8
 
 Surface = tuple[F32, I32]
 
@@ -34,21 +35,23 @@ def extract_count(
 ) -> Surface:
     """The surface with about as many vertices as asked for: within 2 % as a rule, 5 % always.
 
-    Vertices times the square of the cell is nearly a constant of the surface. It is measured on two
-    coarser surfaces, carried on to the cell that is wanted, and measured again if that failed.
+    Vertices times the square of the cell is nearly a constant of the surface. It is measured on coarser
+    surfaces, carried on to the cell that is wanted, and measured again if that failed.
     """
-    box = np.sort(np.subtract(high, low))
-    first, second = max(vertices / 64, _SMALLEST), max(vertices / 16, 2 * _SMALLEST)
-    cell = float(np.sqrt(box[1] * box[2] / first))
-    cells, worths = [], []
-    made = extract(distance, low, high, cell, sampling)
-    for wanted in (second, vertices, vertices, vertices):
-        cells.append(cell)
-        worths.append(len(made[0]) * cell**2)
-        cell = _next_cell(cells[-2:], worths[-2:], wanted)
+    cell = sampling.coarse
+    cells: list[float] = []
+    worths: list[float] = []
+    for _ in range(_TRIES):
         made = extract(distance, low, high, cell, sampling)
-        if abs(len(made[0]) - vertices) < 0.03 * vertices:
+        count = len(made[0])
+        if abs(count - vertices) < _CLOSE * vertices:
             break
+        cells.append(cell)
+        worths.append(count * cell**2)
+        if len(cells) == 1 and 4 * count < vertices:
+            cell /= 2
+        else:
+            cell = _next_cell(cells[-2:], worths[-2:], max(vertices / 16, min(vertices, 16 * count)))
     return made
 
 
