@@ -1,7 +1,8 @@
 """Clothes as solids over the body at rest: each garment has a cut, and what lies under it is covered.
 
-A garment is filled, as it is in a fused scan: its hems are steps, not thin sheets. Refuses to know
-colours (fabric.py) and wrinkles (folds.py). Points are mirrored and above the floor, as in anatomy.py;
+A garment is filled, as it is in a fused scan: its hems are steps, not thin sheets; only skirts and the
+tails of coats are hollow. Refuses to know colours (fabric.py) and wrinkles (folds.py). Points are mirrored
+and above the floor, as in anatomy.py;
 `limbs` is the bare limbs' distance at the same points, `inner` that of the clothes worn beneath.
 """
 
@@ -27,6 +28,7 @@ _CLEARANCE = {
     "skirt": 0.010,
 }
 _LAYER = 0.003  # metres between one garment and the next
+_WALL = 0.012  # thickness of what hangs free: a thinner sheet would be lost between the samples of a scan
 
 
 def hem_height(garment: Garment, tucked: bool = False) -> float:
@@ -214,6 +216,8 @@ def top(points: F32, limbs: F32, inner: F32, garment: Garment, tucked: bool) -> 
     cloth = smooth_min(cut.distance(points, cap=0.0), sleeve, 0.05)
     cloth = _over(cloth, limbs, inner, garment) - _bands(points, garment, tucked)
     hem, cuff = h - np.float32(hem_height(garment, tucked)), np.float32(sleeve_end(garment)) - x
+    if coat:
+        cloth = _sheet(cloth, h)
     cloth = smooth_max(smooth_max(cloth, -hem, 0.004), -cuff, 0.004)
     cloth = smooth_max(cloth, -_neck_hole(points, garment), 0.006)
     if garment.kind == "shirt":
@@ -251,6 +255,12 @@ def _bands(points: F32, garment: Garment, tucked: bool) -> F32:
     return np.asarray(extra * thick, dtype=np.float32)
 
 
+def _sheet(cloth: F32, h: F32) -> F32:
+    """What hangs free below the hips made hollow: a wall instead of a block."""
+    cavity = cloth + np.float32(_WALL) + ramp(h, 0.80, 0.95) * np.float32(0.2)
+    return smooth_max(cloth, -cavity, 0.004)
+
+
 def _over(cloth: F32, limbs: F32, inner: F32, garment: Garment) -> F32:
     """The cloth kept off the skin and outside what is worn beneath."""
     cloth = smooth_min(cloth, limbs - np.float32(_CLEARANCE[garment.kind]), 0.012)
@@ -274,6 +284,8 @@ def bottom(points: F32, limbs: F32, inner: F32, garment: Garment) -> F32:
         fly = bump(points[0], 0.0, 0.018) * ramp(h, 0.87, 0.90) * ramp(z, 0, 0.03)
         cloth = cloth - fly * np.float32(0.002)
     hem = h - np.float32(hem_height(garment))
+    if garment.kind == "skirt":
+        cloth = _sheet(cloth, h)
     cloth = cloth - ramp(hem, 0.028, 0.024) * np.float32(0.0016)
     cloth = smooth_max(cloth, h - np.float32(waist), 0.006)
     return smooth_max(cloth, -hem, 0.004)

@@ -89,16 +89,24 @@ def _hanging(points: F32, garment: Garment, seed: int, start: float, height: flo
     return np.asarray(wave * depth, dtype=np.float32)
 
 
-def wrinkles(points: F32, garment: Garment, seed: int, bend: float) -> F32:
+def _outward(points: F32, normals: F32) -> F32:
+    """1 where a hanging cloth's surface looks out, -1 on its lining: both sides must move together."""
+    facing = normals[0] * points[0] + normals[2] * points[2]
+    return np.asarray(np.clip(facing * np.float32(12), -1, 1), dtype=np.float32)
+
+
+def wrinkles(points: F32, normals: F32, garment: Garment, seed: int, bend: float) -> F32:
     """Displacement (N,) in metres; `bend` is how far elbows and knees are bent, 0 straight .. 1."""
     if garment.kind in ("tshirt", "shirt", "coat"):
         total = _arm(points, garment, seed, bend) + _trunk(points, garment, seed)
         if garment.kind == "coat":
-            total = total + _hanging(points, garment, seed, 1.0, 0.006)
+            hanging = _hanging(points, garment, seed, 1.0, 0.006)
+            total = (total + hanging) * np.where(points[1] < 0.9, _outward(points, normals), np.float32(1))
         return total
     if garment.kind in ("trousers", "shorts"):
         return _legs(points, garment, seed, bend)
     if garment.kind == "skirt":
         fine = _crease(points, (0.05, 0.30, 0.05), seed + 59) * np.float32(0.001)
-        return np.asarray(_hanging(points, garment, seed, 0.98, 0.010) + fine, dtype=np.float32)
+        total = _hanging(points, garment, seed, 0.98, 0.010) + fine
+        return np.asarray(total * _outward(points, normals), dtype=np.float32)
     return np.zeros(points.shape[1], dtype=np.float32)

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipeline.records import F32
+from pipeline.records import F32, F64
 from pipeline.synth import ear as ears
 from pipeline.synth import face as features
 from pipeline.synth.skeleton import FLOOR
@@ -29,6 +29,11 @@ from pipeline.synth.traits import Face
 LOW = (-0.105, 1.43 + FLOOR, -0.125)
 HIGH = (0.105, 1.745 + FLOOR, 0.130)
 _NECK_END = 1.44
+_JAW_LINE = (  # from the chin up to the ear, on the left
+    (0.000, 1.5070, 0.0800), (0.014, 1.5085, 0.0770), (0.027, 1.5130, 0.0650), (0.037, 1.5210, 0.0500),
+    (0.047, 1.5320, 0.0330), (0.056, 1.5450, 0.0170), (0.061, 1.5620, 0.0080), (0.066, 1.5850, 0.0090),
+    (0.070, 1.6100, 0.0130),
+)  # fmt: skip
 _JAW_PLANE = np.array([0.10, -0.845, -0.535]) / np.linalg.norm([0.10, -0.845, -0.535])
 
 
@@ -136,3 +141,109 @@ def head(points: F32, face: Face) -> F32:
     p = np.stack([np.abs(points[0]), points[1] - np.float32(FLOOR), points[2]])
     total = _cut(unite(_parts(face), p, 0.045), p, face)
     return smooth_max(total, np.float32(_NECK_END) - p[1], 0.004)
+
+
+def _gradient(points: F64, face: Face) -> tuple[F64, F64]:
+    """Distance (N,) and its gradient (N, 3) at points (N, 3)."""
+    step = 2e-4
+    moves = np.concatenate([np.zeros((1, 3)), step * np.eye(3), -step * np.eye(3)])
+    around = (points[:, None, :] + moves).reshape(-1, 3)
+    values = head(np.ascontiguousarray(around.T, dtype=np.float32), face).reshape(-1, 7).astype(np.float64)
+    return values[:, 0], (values[:, 1:4] - values[:, 4:7]) / (2 * step)
+
+
+def project(points: F64, face: Face, steps: int = 12) -> F64:
+    """Points (N, 3) moved onto the surface along the gradient of its distance."""
+    places = np.array(points, dtype=np.float64)
+    for _ in range(steps):
+        distance, slope = _gradient(places, face)
+        scale = np.maximum(np.sum(slope * slope, axis=1), 0.25)
+        places -= 0.9 * (distance / scale)[:, None] * slope
+    return places
+
+
+def _seen(x: F64, height: F64, face: Face) -> F64:
+    """Where a ray from the front, along -z at (x, height), meets the surface (N, 3)."""
+    places = np.stack([x, height + FLOOR, np.full(x.shape, HIGH[2])], axis=1)
+    for _ in range(60):
+        places[:, 2] -= 0.7 * head(np.ascontiguousarray(places.T, dtype=np.float32), face)
+    return places
+
+
+def _half_face(face: Face) -> dict[str, F64]:
+    """Places (x, height) on the left half: brow, nostrils, eye and mouth, from the inside out."""
+    wide, drop = 1 + 0.14 * face.nose_width, -0.0022 * face.nose_length
+    lids = features.EYE[0] + 0.0146 * np.array([-0.97, -0.33, 0.33, 0.97])
+    upper, lower = features.lid_edges(lids, face)
+    lips = np.array([0.0, 0.0048, 0.0140, features.MOUTH_HALF - 0.0006])
+    line = features.mouth_line(lips)
+    over, under = features.lip_edges(lips, face.lips)
+    brow = np.array(features.BROW)
+    return {
+        "brow": np.stack([brow[:, 0], brow[:, 1] + 0.0012 * face.brow], axis=1),
+        "bridge": np.stack([np.zeros(4), np.array([1.6250, 1.6100, 1.5950, 1.5800 + drop])], axis=1),
+        "nostrils": np.stack([np.array([0.0, 0.0065, 0.0115 * wide]), 1.5700 + drop * np.ones(3)], axis=1),
+        "upper_lid": np.stack([lids, upper], axis=1),
+        "lower_lid": np.stack([lids, lower], axis=1),
+        "mouth_line": np.stack([lips, line], axis=1),
+        "upper_lip": np.stack([lips, line + over], axis=1),
+        "lower_lip": np.stack([lips, line - under], axis=1),
+    }
+
+
+def _flipped(places: F64) -> F64:
+    return np.asarray(places[::-1] * np.array([-1.0, 1.0]))
+
+
+def landmarks(face: Face) -> dict[str, F64]:
+    """Named places on the surface, in the rest pose.
+
+    `face` (51, 3) and `jaw` (17, 3) follow the iBUG 68 order (the jaw's 17 come first there), `nose` (3,)
+    is its tip; `eyes` and `ears` (2, 3) are the fronts of the eyeballs and the tragi, left then right.
+    """
+    at = _half_face(face)
+    brow, nostrils = at["brow"], at["nostrils"]
+    up, low = at["upper_lid"], at["lower_lid"]
+    line, over, under = at["mouth_line"], at["upper_lip"], at["lower_lip"]
+    mirror = np.array([-1.0, 1.0])
+    right_eye = np.concatenate([up[::-1], low[1:3]]) * mirror
+    left_eye = np.concatenate([up, low[2:0:-1]])
+    corner = line[3:]
+    outer = [corner * mirror, _flipped(over[1:3]), over[:3], corner, under[2::-1], under[1:3] * mirror]
+    parted = np.array([0.0, 0.0004])
+    inner_over, inner_under = line[:3] + parted, line[:3] - parted
+    inner = [
+        line[3:] * np.array([-0.93, 1.0]),
+        inner_over[2:] * mirror,
+        inner_over[:1],
+        inner_over[2:],
+        line[3:] * np.array([0.93, 1.0]),
+        inner_under[2:],
+        inner_under[:1],
+        inner_under[2:] * mirror,
+    ]
+    flat = [
+        _flipped(brow),
+        brow,
+        at["bridge"],
+        _flipped(nostrils[1:]),
+        nostrils,
+        right_eye,
+        left_eye,
+        *outer,
+        *inner,
+    ]
+    places = np.concatenate(flat)
+    left = np.array(_JAW_LINE) + np.array([0.0, FLOOR, 0.0])
+    jaw = np.concatenate([left[:0:-1] * np.array([-1.0, 1.0, 1.0]), left])
+    sides = np.array([[1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]])
+    tragus = np.array(ears.TRAGUS) + np.array([0.0, FLOOR, 0.0])
+    found = _seen(places[:, 0], places[:, 1], face)
+    front = _seen(np.array([features.EYE[0], -features.EYE[0]]), np.full(2, features.EYE[1]), face)
+    return {
+        "face": found,
+        "jaw": project(jaw, face),
+        "nose": found[13],
+        "eyes": front,
+        "ears": project(tragus * sides, face),
+    }

@@ -53,7 +53,7 @@ class Traits:
     eye_colour: Colour = (0.30, 0.20, 0.12)
     face: Face = Face()
     hair: Hair = Hair()
-    garments: tuple[Garment, ...] = ()  # from the inside out: trousers, T-shirt, coat, shoes
+    garments: tuple[Garment, ...] = ()  # from the inside out: shoes, trousers, T-shirt, coat
     betas: tuple[float, ...] = (0.0,) * 10
     expression: tuple[float, ...] = (0.0,) * 10
     pose: str = "a-pose"
