@@ -64,7 +64,8 @@ missing_packages() {
 install_packages() {
     local -a sudo=()
     local packages="$*"
-    local by_hand="apt-get update && sudo apt-get install -y --no-install-recommends $packages"
+    local as_root="" where=" as root"
+    ! command -v sudo >/dev/null || { as_root="sudo " && where=""; }
     if ! command -v apt-get >/dev/null; then
         say "this machine lacks what Debian calls: $packages"
         say "install them by your system's own means, then repeat your command; nothing was changed"
@@ -74,8 +75,9 @@ install_packages() {
         sudo=(sudo -n)
         if ! sudo -n true 2>/dev/null; then
             say "this machine lacks: $packages"
-            say "run this once, then repeat your command; nothing was changed:"
-            printf '\n    sudo %s\n\n' "$by_hand" >&2
+            say "run this once$where, then repeat your command; nothing was changed:"
+            printf '\n    %sapt-get update && %sapt-get install -y --no-install-recommends %s\n\n' \
+                "$as_root" "$as_root" "$packages" >&2
             exit 1
         fi
     fi

@@ -1,0 +1,172 @@
+"""The command line: exit codes, one-line complaints, and how little it loads."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import cli
+from pipeline import build
+from pipeline.config import RenderRequest
+from pipeline.errors import ConfigError, RenderError
+from pipeline.records import RejectRow, RenderSummary
+
+HEAVY = {"torch", "moderngl", "glcontext", "dask", "numpy", "scipy", "PIL", "rich"}
+
+
+def _complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """The exit code of a command line that fails, and the one line it says."""
+    code = cli.main(arguments)
+    said = capsys.readouterr().err
+    assert said.startswith("scan2k: ")
+    assert said.count("\n") == 1
+    return code, said.strip()
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run((sys.executable, *arguments), capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("statement", ["import pipeline", "import cli; cli.main(['--help'])"])
+def test_nothing_heavy_is_loaded(statement: str) -> None:
+    done = _run("-c", f"import sys; {statement}; print('loaded:', *sys.modules)")
+    assert done.returncode == 0
+    loaded = done.stdout.split("loaded:")[1].split()
+    assert HEAVY & set(loaded) == set()
+
+
+def test_help_answers_in_half_a_second() -> None:
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        assert _run("-m", "cli", "--help").returncode == 0
+        times.append(time.perf_counter() - started)
+    assert min(times) < 0.5
+
+
+def test_no_arguments_is_a_call_for_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 0
+    assert "Start here" in capsys.readouterr().out
+
+
+def test_the_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("scan2k 0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("rendr", "demo"),
+            "there is no command 'rendr' (did you mean render?); choose from: doctor, render",
+        ),
+        (("render", "demo", "--yaw", "0"), "scan2k render has no option '--yaw' (did you mean --yaws?)"),
+        (("render", "demo", "--yaws", "0,east"), "'0,east' is not a list of degrees such as -30,0,30"),
+        (("render", "demo", "--size", "big"), "'big' is not a valid integer"),
+        (("render", "demo", "--size", "0"), "size is 0; it must be from"),
+        (("render", "dmeo"), "there is no dataset 'dmeo'; choose demo, 2K2K"),
+        (("render",), "Missing argument 'DATASET'"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_one_line_and_exit_2(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    code, line = _complaint(capsys, *arguments, *(("--data", str(tmp_path)) if len(arguments) > 1 else ()))
+    assert code == 2
+    assert said in line
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (ConfigError("wrong"), 2, "scan2k: wrong"),
+        (RenderError("no GL\ncontext"), 1, "scan2k: no GL context"),
+        (KeyboardInterrupt(), 130, "scan2k: interrupted"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "a.png"),
+            1,
+            "scan2k: a.png: No space left on device",
+        ),
+    ],
+)
+def test_an_end_that_is_nobodys_bug_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    code: int,
+    said: str,
+) -> None:
+    def fail(request: RenderRequest, report: cli.Report) -> RenderSummary:
+        raise error
+
+    monkeypatch.setattr(build, "render", fail)
+    assert cli.main(["render", "demo"]) == code
+    assert capsys.readouterr().err.strip() == said
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), OSError(errno.EBADF, "a bug")])
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(request: RenderRequest, report: cli.Report) -> RenderSummary:
+        raise error
+
+    monkeypatch.setattr(build, "render", fail)
+    with pytest.raises(type(error), match="a bug"):
+        cli.main(["render", "demo"])
+
+
+def test_options_become_the_request_and_the_summary_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    asked = []
+
+    def pretend(request: RenderRequest, report: cli.Report) -> RenderSummary:
+        asked.append(request)
+        report("drawing")
+        return RenderSummary(3, 6, 30, (RejectRow("demo", "00002", "has no faces"),), 12.3)
+
+    monkeypatch.setattr(build, "render", pretend)
+    options = "--yaws -30,0.5 --pitches -10,10 --size 64 --seed 5 --people 2 --vertices 9000".split()
+    assert cli.main(["render", "demo", "--data", str(tmp_path), *options]) == 0
+    expected = RenderRequest(
+        dataset="demo",
+        data=tmp_path,
+        yaws=(-30.0, 0.5),
+        pitches=(-10.0, 10.0),
+        size=64,
+        seed=5,
+        demo_people=2,
+        demo_vertices=9000,
+    )
+    assert asked == [expected]
+    told = capsys.readouterr()
+    assert told.err == "drawing\n"
+    assert "not used: 00002: has no faces\n" in told.out
+    assert "30 images of 3 scans (6 views) in 12 s\n" in told.out
+    assert str(tmp_path / "list" / "demo_all.txt") in told.out
+
+
+def test_without_options_the_request_is_the_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def pretend(request: RenderRequest, report: cli.Report) -> RenderSummary:
+        asked.append(request)
+        return RenderSummary(0, 0, 0, (), 0.0)
+
+    monkeypatch.setattr(build, "render", pretend)
+    assert cli.main(["render", "2K2K"]) == 1, "nothing drawn is no success"
+    assert asked == [RenderRequest("2K2K")]
+
+
+def test_a_data_folder_that_cannot_be_written_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    code, line = _complaint(capsys, "render", "demo", "--data", str(tmp_path / "file"))
+    assert code == 2
+    assert str(tmp_path / "file") in line
