@@ -13,7 +13,6 @@ from pipeline.geometry.lighting import MEAN, irradiance, room_light
 from pipeline.geometry.transform import turn_y, view_turn
 from pipeline.records import F32, F64, U8, Frame, Light, Mesh, View
 from pipeline.render import renderer as module
-from pipeline.render.context import create_context
 from pipeline.render.renderer import Renderer
 
 SIZE = 256
@@ -236,8 +235,3 @@ def test_a_mesh_without_colours_is_refused() -> None:
     mesh = quad()
     with Renderer(SIZE) as renderer, pytest.raises(RenderError, match="no vertex colours"):
         list(renderer.shoot(Mesh(mesh.vertices, mesh.faces), [View(0.0, 0.0, CAMERA, FULL)]))
-
-
-def test_a_device_that_is_not_there_is_refused_with_the_way_out() -> None:
-    with pytest.raises(RenderError, match=r"no EGL device 63.*scan2k doctor"):
-        create_context(63)
