@@ -27,7 +27,6 @@ _BLUSH = (  # x, h, z, radius, strength: where blood shows through the skin
     (0.0, 1.512, 0.085, 0.018, 0.30),
     (0.032, 1.612, 0.078, 0.016, 0.25),
 )
-_BROW = ((0.0105, 1.6375), (0.022, 1.6420), (0.036, 1.6450), (0.047, 1.6425), (0.053, 1.6375))
 
 
 def _rgb(red: float, green: float, blue: float) -> F32:
@@ -81,7 +80,7 @@ def _joints() -> list[tuple[str, float, float]]:
 
 
 def _brows(colour: F32, p: F32, traits: Traits) -> F32:
-    line = np.array(_BROW)
+    line = np.array(features.BROW)
     x = np.abs(p[0])
     middle = np.interp(x, line[:, 0], line[:, 1]).astype(np.float32) + np.float32(0.0012 * traits.face.brow)
     full = 1.0 if traits.woman else 1.25

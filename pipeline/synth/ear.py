@@ -15,11 +15,13 @@ from pipeline.synth.face import Relief, grid, polyline_distance, signed_outline
 from pipeline.synth.solids import ellipsoid, in_frame, smooth_max, smooth_min
 
 CENTRE = (0.0770, 1.608, -0.008)
+TRAGUS = (0.0745, 1.604, 0.001)
 _TILT, _FLARE = np.radians(10.0), np.radians(24.0)
 _UP = np.array([0.20, np.cos(_TILT), -np.sin(_TILT)])
 _OUT = np.array([np.cos(_FLARE), 0.0, np.sin(_FLARE)])
 _LOW = (-0.026, -0.040)
 _SIZE = (104, 160)
+_REACH = (0.025, 0.039)
 # in the ear's own plane, millimetres: forwards, upwards
 _OUTLINE = (
     (13, 8), (14.5, 14), (13.5, 21), (9, 27), (2, 30), (-6, 29), (-12.5, 24), (-16, 16), (-17, 7),
@@ -70,6 +72,10 @@ def ear(p: F32, size: float) -> F32:
     top, outline = _plate()
     height, flat = top.at(local[0], local[1])
     edge, _ = outline.at(local[0], local[1])
+    beyond = [
+        np.maximum(np.abs(local[i] + np.float32(0.0003)) - np.float32(_REACH[i]), 0) for i in range(2)
+    ]
+    edge += np.maximum(beyond[0], beyond[1])  # the outline's table ends; distance goes on
     thick = np.float32(0.0021)
     sheet = (np.abs(local[2] - height + thick) - thick) * flat
     plate = smooth_max(sheet, edge, 0.0035)

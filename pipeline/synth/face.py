@@ -21,6 +21,7 @@ from pipeline.synth.traits import Face
 EYE = (0.0315, 1.622, 0.070)
 EYE_RADIUS = 0.0122
 MOUTH_HALF = 0.0255
+BROW = ((0.0105, 1.6375), (0.022, 1.6420), (0.036, 1.6450), (0.047, 1.6425), (0.053, 1.6375))  # x, h
 _LID_START = 0.002
 _CELL = 0.0005
 _LOW = (-0.004, 1.46)  # x, h of the relief's first cell

@@ -19,7 +19,7 @@ from pipeline.synth.skeleton import FLOOR
 from pipeline.synth.solids import FAR, Loft, bump, cone, ellipsoid, ramp, smooth_max, smooth_min
 from pipeline.synth.traits import Face, Hair
 
-LOW = (-0.125, 1.35 + FLOOR, -0.165)
+LOW = (-0.125, 1.35 + FLOOR, -0.180)
 HIGH = (0.125, 1.78 + FLOOR, 0.125)
 _TABLE_LOW, _TABLE_SIZE = (-0.14, 1.46), (540, 640)
 # seen from the side: z, height above the floor; the closing corners lie far outside
