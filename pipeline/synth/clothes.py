@@ -95,9 +95,9 @@ def _sleeve_cut(loose: float, coat: bool, short: bool) -> Loft:
     end = 0.016 * loose if short else 0.0
     return Loft(
         (
-            (0.13, -0.020, 1.398, 0.062 + out, 0.052 + out, 0.066 + out, 2.1),
-            (0.19, -0.018, 1.407, 0.063 + ease + out, 0.056 + out, 0.064 + ease + out, 2.1),
-            (0.27, -0.018, 1.408, 0.056 + ease + end + out, 0.049 + out, 0.056 + ease + end + out, 2.0),
+            (0.13, -0.020, 1.394, 0.058 + out, 0.043 + out / 2, 0.062 + out, 2.1),
+            (0.19, -0.018, 1.404, 0.059 + ease / 2 + out, 0.048 + out / 2, 0.060 + ease + out, 2.1),
+            (0.27, -0.018, 1.407, 0.055 + ease + end + out, 0.046 + out, 0.056 + ease + end + out, 2.0),
             (0.36, -0.022, 1.406, 0.051 + ease + end + out, 0.043 + out, 0.048 + ease + end + out, 2.0),
             (0.44, -0.028, 1.403, 0.050 + ease + out, 0.042 + out, 0.046 + ease + out, 2.0),
             (0.53, -0.023, 1.404, 0.049 + ease + out, 0.042 + out, 0.044 + ease + out, 2.0),
@@ -181,7 +181,8 @@ def _collar(points: F32) -> F32:
     lean = (h - np.float32(1.455)) * np.float32(-0.35) + z * np.float32(0.12)
     wall = np.abs((ring - 1) * np.float32(0.065) - lean - np.float32(0.004)) - np.float32(0.0045)
     top = h - np.float32(1.485) + np.maximum(z, 0) * np.float32(0.62)
-    foot = np.float32(1.428) - h - np.maximum(z, 0) * np.float32(0.75)
+    point = np.abs(x - np.float32(0.052))  # the tips of the collar lie this far from the middle
+    foot = np.float32(1.428) - h - ramp(z, -0.01, 0.03) * (np.float32(0.046) - np.float32(0.85) * point)
     opened = np.float32(0.010) - x + (h - np.float32(1.44)) * np.float32(0.10)
     front = np.where(z > 0, opened, np.float32(-0.02))
     return smooth_max(smooth_max(smooth_max(wall, top, 0.004), foot, 0.004), front, 0.004)

@@ -13,6 +13,8 @@ from pipeline.synth.noise import fractal, noise
 from pipeline.synth.solids import bump, ramp
 from pipeline.synth.traits import Colour, Garment
 
+_YOKE = 1.375  # height above the floor of the seam between a top's body and its shoulders
+
 
 def _mix(base: F32, colour: Colour, amount: F32) -> F32:
     """Base colours (N, 3) moved towards one colour by amounts (N,)."""
@@ -27,8 +29,11 @@ def _cut_lines(points: F32, garment: Garment) -> tuple[F32, F32]:
     if garment.kind in TOPS:
         on_sleeve = side > np.float32(0.185) - np.float32(0.25) * (h - np.float32(1.40))
         sleeve = np.arctan2(z + np.float32(0.02), h - np.float32(1.405)) * np.float32(0.055)
-        trunk = np.arctan2(x, z + np.float32(0.02)) * np.float32(0.13)
-        return np.where(on_sleeve, side, h), np.where(on_sleeve, sleeve, trunk)
+        panel = np.arctan2(x / np.float32(0.17), np.abs(z + np.float32(0.02)) / np.float32(0.12))
+        yoke = h > np.float32(_YOKE)
+        trunk = np.where(yoke, x, panel * np.float32(0.15))
+        along = np.where(yoke, h - np.float32(0.8) * np.abs(z + np.float32(0.03)), h)
+        return np.where(on_sleeve, side, along), np.where(on_sleeve, sleeve, trunk)
     return h, np.arctan2(side - np.float32(0.1), z) * np.float32(0.075)
 
 
@@ -90,7 +95,8 @@ def _seams(points: F32, garment: Garment) -> F32:
         )
         cuff = _line(side - np.float32(sleeve_end(garment) - (0.058 if garment.kind == "shirt" else 0.020)))
         flank = _line(z + np.float32(0.008)) * ramp(h, 1.30, 1.25) * ramp(side, 0.24, 0.22)
-        return np.asarray(np.maximum.reduce((hem, armhole, cuff, flank)))
+        yoke = _line(h - np.float32(_YOKE)) * ramp(side, 0.19, 0.18)
+        return np.asarray(np.maximum.reduce((hem, armhole, cuff, flank, yoke)))
     flank = _line(z - np.float32(0.002)) * ramp(side, 0.12, 0.13)
     if garment.kind == "skirt":
         return np.asarray(np.maximum.reduce((hem, flank, _line(h - np.float32(1.033)))))
