@@ -121,20 +121,33 @@ class Digit:
             facing = ramp(local.up * np.float32(crease.side), 0.0, 0.6)
             total -= bump(local.along, crease.at, crease.half_width) * facing * np.float32(crease.depth)
         if self.nail is not None:
-            total += self.plate(local) * np.float32(self.nail.height)
+            q, facing = self._around(self.nail, local)
+            fold = bump(q, 1.14, 0.17) * ramp(local.along, self.nail.edge - 0.001, self.nail.edge - 0.004)
+            total += (ramp(q, 1.06, 0.9) - np.float32(0.8) * fold) * facing * np.float32(self.nail.height)
+        return total
+
+    def furrows(self, local: Local, widened: float) -> F32:
+        """Where the creases are (N,), 1 on them, 0 beyond `widened` times their half width."""
+        total = np.zeros_like(local.along)
+        for crease in self.creases:
+            facing = ramp(local.up * np.float32(crease.side), 0.0, 0.6)
+            total = np.maximum(total, bump(local.along, crease.at, widened * crease.half_width) * facing)
         return total
 
     def plate(self, local: Local) -> F32:
         """Where the nail is (N,): 1 on it, 0 off it."""
         if self.nail is None:
             return np.zeros_like(local.along)
-        nail = self.nail
+        q, facing = self._around(self.nail, local)
+        return ramp(q, 1.06, 0.9) * facing
+
+    def _around(self, nail: Nail, local: Local) -> tuple[F32, F32]:
+        """Where points lie about the nail's middle, 1 at its rim (N,), and 1 on the upper side (N,)."""
         middle, half = (nail.root + nail.edge) / 2, (nail.edge - nail.root) / 2
         a = (local.along - np.float32(middle)) * np.float32(1 / half)
         b = local.across * np.float32(1 / nail.share)
         a, b = a * a, b * b
-        q = np.sqrt(np.sqrt(a * a + b * b))
-        return ramp(q, 1.06, 0.9) * ramp(local.up, 0.1, 0.3)
+        return np.sqrt(np.sqrt(a * a + b * b)), ramp(local.up, 0.1, 0.3)
 
     def distance(self, points: F32) -> F32:
         """Signed distance (N,) to the digit; far from it that of its box, which is shorter."""

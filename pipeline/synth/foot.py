@@ -12,9 +12,9 @@ import numpy as np
 
 from pipeline.records import F32, F64
 from pipeline.synth.digit import Crease, Digit, Nail
-from pipeline.synth.outline import Slab, closed_curve
+from pipeline.synth.outline import Slab, beside, closed_curve, mound, profile, ridge
 from pipeline.synth.skeleton import FLOOR
-from pipeline.synth.solids import FAR, Loft, ellipsoid, in_frame, mirrored, smooth_max, smooth_min
+from pipeline.synth.solids import FAR, Loft, bump, ellipsoid, in_frame, mirrored, smooth_max, smooth_min
 
 LOW = np.array([0.068, FLOOR - 0.001, -0.092])
 HIGH = np.array([0.184, FLOOR + 0.118, 0.172])
@@ -40,11 +40,11 @@ def world(place: tuple[float, float, float]) -> F32:
 
 # root and tip (outwards, up, forwards), radius at both
 _TOES = (
-    ((-0.0300, 0.0170, 0.138), (-0.0245, 0.0120, 0.2040), 0.0125, 0.0132),
-    ((-0.0065, 0.0170, 0.142), (0.0000, 0.0090, 0.2010), 0.0078, 0.0084),
-    ((0.0095, 0.0165, 0.136), (0.0160, 0.0088, 0.1930), 0.0074, 0.0080),
-    ((0.0240, 0.0155, 0.127), (0.0315, 0.0085, 0.1820), 0.0072, 0.0078),
-    ((0.0370, 0.0145, 0.114), (0.0465, 0.0082, 0.1680), 0.0072, 0.0080),
+    ((-0.0300, 0.0170, 0.138), (-0.0250, 0.0120, 0.2040), 0.0125, 0.0132),
+    ((-0.0065, 0.0170, 0.142), (-0.0005, 0.0090, 0.2010), 0.0080, 0.0086),
+    ((0.0082, 0.0165, 0.136), (0.0142, 0.0088, 0.1930), 0.0079, 0.0084),
+    ((0.0212, 0.0155, 0.127), (0.0285, 0.0085, 0.1820), 0.0077, 0.0082),
+    ((0.0330, 0.0145, 0.114), (0.0422, 0.0082, 0.1680), 0.0077, 0.0084),
 )
 
 
@@ -93,21 +93,25 @@ _OUTLINE = [
 
 def _top(u: F64, f: F64) -> F64:
     """Height of the upper side at places outwards and forwards."""
-    ridge = np.interp(
+    crest = profile(
         f,
         (-0.05, 0.0, 0.03, 0.05, 0.07, 0.10, 0.125, 0.145, 0.165, 0.18),
         (0.030, 0.062, 0.072, 0.067, 0.058, 0.0455, 0.037, 0.030, 0.023, 0.017),
     )
-    middle = np.interp(f, (0.0, 0.08, 0.15), (-0.004, -0.014, -0.016))
-    off = u - middle
-    fall = np.where(off < 0, 7.0, 6.5) * np.interp(f, (0.0, 0.08, 0.15), (1.5, 1.5, 0.6))
-    return np.asarray(ridge - fall * off**2)
+    off = u - profile(f, (0.0, 0.08, 0.15), (-0.004, -0.014, -0.016))
+    top = crest - 6.7 * profile(f, (0.08, 0.15), (1.5, 0.6)) * off**2
+    for root, tip, _, _ in _TOES:
+        start = (0.35 * root[0] - 0.007, 0.045)
+        tendon = [start, (0.7 * root[0] - 0.003, 0.095), (root[0], root[2]), (tip[0], tip[2])]
+        top = top + 0.0008 * ridge(beside(u, f, tendon), 0.0030) * profile(f, (0.05, 0.08), (0.0, 1.0))
+        top = top + 0.0020 * mound(u, f, (root[0], root[2] - 0.004), (0.0065, 0.0100))
+    return np.asarray(top)
 
 
 def _bottom(u: F64, f: F64) -> F64:
-    """Height of the sole: the arch rises from the inner side."""
-    arch = np.exp(-(((f - 0.052) / 0.040) ** 2) - ((u + 0.036) / 0.030) ** 2)
-    web = np.interp(f + 0.35 * np.maximum(u, 0), (0.150, 0.172), (0.0, 0.007))
+    """Height of the sole: the arch rises from the inner side, the webs lie above the pads of the toes."""
+    arch = mound(u, f, (-0.036, 0.052), (0.030, 0.040))
+    web = profile(f + 0.35 * np.maximum(u, 0), (0.150, 0.172), (0.0, 0.007))
     return np.asarray(0.017 * arch + web)
 
 
@@ -143,9 +147,11 @@ def _left(local: F32) -> F32:
     inner = ellipsoid(local, (-0.0235, 0.083, 0.003), (0.0105, 0.0150, 0.0135))
     outer = ellipsoid(local, (0.0240, 0.069, -0.009), (0.0100, 0.0150, 0.0115))
     total = smooth_min(total, np.minimum(inner, outer), 0.016)
+    hollow = bump(np.abs(u), 0.029, 0.016) * bump(h, 0.080, 0.034) * bump(f, -0.031, 0.020)
+    total += np.float32(0.0055) * hollow
     toes = _digits()[0].distance(local)
     for toe in _digits()[1:]:
-        toes = smooth_min(toes, toe.distance(local), 0.0012)
+        toes = smooth_min(toes, toe.distance(local), 0.0015)
     total = smooth_min(total, toes, 0.008)
     return smooth_max(total, -h, 0.004)
 

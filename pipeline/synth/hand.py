@@ -6,14 +6,15 @@ Refuses to know of arms, gloves and colours. Both hands come from one left hand.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
 from pipeline.records import F32, F64
-from pipeline.synth.digit import Crease, Digit, Nail
-from pipeline.synth.outline import Slab, closed_curve
+from pipeline.synth.digit import Crease, Digit, Local, Nail
+from pipeline.synth.outline import Chart, Slab, beside, closed_curve, mound, profile, ridge
 from pipeline.synth.skeleton import FINGER_TIPS, FLOOR, JOINT_INDEX, REST
-from pipeline.synth.solids import FAR, cone, mirrored, smooth_min
+from pipeline.synth.solids import FAR, bump, cone, mirrored, ramp, smooth_min
 
 LOW = np.array([0.655, FLOOR + 1.345, -0.075])
 HIGH = np.array([0.892, FLOOR + 1.440, 0.095])
@@ -45,11 +46,11 @@ def _finger(name: str) -> Digit:
     shape = (  # along, factors of the radius: width, above, below
         (-0.010, 0.92, 0.85, 0.80),
         (0.0, 0.98, 0.98, 0.95),
-        (0.50 * first, 0.97, 0.92, 1.06),
+        (0.50 * first, 0.96, 0.91, 1.05),
         (0.82 * first, 1.00, 0.98, 0.98),
-        (first, 1.07, 1.05, 0.90),
+        (first, 1.09, 1.06, 0.90),
         (first + 0.20 * (second - first), 1.02, 0.99, 0.96),
-        (first + 0.55 * (second - first), 0.99, 0.90, 1.05),
+        (first + 0.55 * (second - first), 0.98, 0.90, 1.05),
         (second, 1.05, 0.97, 0.90),
         (second + 0.22 * last, 1.03, 0.90, 0.98),
         (second + 0.45 * last, 1.03, 0.82, 1.06),
@@ -101,54 +102,58 @@ def _thumb() -> Digit:
     return Digit(tuple(start), tuple(FINGER_TIPS[0, 4] - start), up, stations, cap, creases, nail)
 
 
-# the palm seen from above (x, z): wrist, thumb side, the three webs, little-finger side
-_OUTLINE = [
-    (0.656, 0.006), (0.690, 0.012), (0.712, 0.018), (0.738, 0.027), (0.765, 0.0315), (0.785, 0.0315),
-    (0.799, 0.026), (0.8055, 0.0125), (0.809, 0.001), (0.8055, -0.0095), (0.801, -0.020),
-    (0.793, -0.0295), (0.788, -0.039), (0.779, -0.0465), (0.765, -0.0495), (0.742, -0.0515),
-    (0.720, -0.0500), (0.700, -0.0440), (0.688, -0.0420), (0.656, -0.036), (0.652, -0.015),
-]  # fmt: skip
-
-
-def _mound(x: F64, z: F64, centre: tuple[float, float], size: tuple[float, float], turn: float) -> F64:
-    """A smooth hill, 1 at its centre, e^-1 at its size; `turn` is the angle of its long axis from x."""
-    c, s = np.cos(turn), np.sin(turn)
-    a = ((x - centre[0]) * c + (z - centre[1]) * s) / size[0]
-    b = ((z - centre[1]) * c - (x - centre[0]) * s) / size[1]
-    return np.asarray(np.exp(-a * a - b * b))
-
-
-def _ridge(x: F64, z: F64, start: F64, end: F64, width: float) -> F64:
-    """1 on the line from start to end (x, ., z), falling to e^-1 at the width and at its ends."""
-    along = (end - start)[[0, 2]]
-    t = np.clip(((x - start[0]) * along[0] + (z - start[2]) * along[1]) / (along @ along), 0, 1)
-    off = (x - start[0] - t * along[0]) ** 2 + (z - start[2] - t * along[1]) ** 2
-    return np.asarray(np.exp(-off / width**2))
+# the palm seen from above (x, z): wrist, thumb side, fold to the thumb, the three webs, little-finger side
+_OUTLINE = (
+    (0.656, 0.006), (0.690, 0.0115), (0.712, 0.018), (0.732, 0.0275), (0.748, 0.0345), (0.7600, 0.0350),
+    (0.772, 0.0325), (0.785, 0.0315), (0.798, 0.0270), (0.8055, 0.0125), (0.809, 0.001),
+    (0.8055, -0.0095), (0.801, -0.020), (0.793, -0.0295), (0.788, -0.039), (0.779, -0.0465),
+    (0.765, -0.0495), (0.742, -0.0515), (0.720, -0.0500), (0.700, -0.0440), (0.688, -0.0420),
+    (0.656, -0.036), (0.652, -0.015),
+)  # fmt: skip
+# lines of the palm (x, z): around the ball of the thumb, across its middle, below the fingers, the wrist
+_LINES = (
+    ((0.776, 0.0300), (0.765, 0.0180), (0.752, 0.0080), (0.735, -0.0030), (0.712, -0.0060)),
+    ((0.774, 0.0300), (0.766, 0.0150), (0.757, -0.0050), (0.747, -0.0250), (0.742, -0.0400)),
+    ((0.768, -0.0490), (0.767, -0.0320), (0.773, -0.0140), (0.783, 0.0030), (0.792, 0.0100)),
+    ((0.6985, -0.0400), (0.7010, -0.0150), (0.6985, 0.0100)),
+)
 
 
 def _top(x: F64, z: F64) -> F64:
     """Height of the back of the hand above the floor."""
-    top = np.interp(x, (0.655, 0.69, 0.712, 0.745, 0.785, 0.797, 0.812),
-                    (1.421, 1.4235, 1.4225, 1.4205, 1.4165, 1.4120, 1.4030))  # fmt: skip
-    top = top - 0.0035 * ((z + 0.008) / 0.04) ** 2
-    wrist = np.array([0.695, 0.0, -0.012])
+    top = profile(x, (0.655, 0.69, 0.712, 0.745, 0.785, 0.797, 0.812),
+                  (1.4205, 1.4235, 1.4225, 1.4200, 1.4160, 1.4115, 1.4030))  # fmt: skip
+    top = top - 0.0040 * ((z + 0.008) / 0.04) ** 2
+    fold = profile(x, (0.700, 0.730, 0.770, 0.790), (0.2, 1.0, 1.0, 0.0))
+    top = top - 0.55 * fold * np.maximum(z - 0.0230, 0)
+    top = top + 0.0022 * mound(x, z, (0.753, 0.0235), (0.017, 0.0075), 0.15)  # muscle beside the thumb
+    top = top + 0.0022 * mound(x, z, (0.684, -0.0360), (0.009, 0.0070))  # end of the ulna
     for name in FINGERS[:4]:
-        knuckle = _joint(name, 1)
-        top = top + 0.0030 * _mound(x, z, (knuckle[0], knuckle[2]), (0.010, 0.0075), 0.0)
-        top = top + 0.0009 * _ridge(x, z, wrist + 0.15 * (knuckle - wrist), knuckle, 0.0028)
+        knuckle = _joint(name, 1)[[0, 2]]
+        root = 0.8 * np.array([0.700, -0.012]) + 0.2 * knuckle
+        tendon = ridge(beside(x, z, (root, 0.4 * root + 0.6 * knuckle, knuckle)), 0.0026)
+        top = top + 0.0010 * tendon * profile(x, (0.712, 0.735), (0.0, 1.0))
+        top = top + 0.0032 * mound(x, z, knuckle, (0.0095, 0.0072))
+    for name, other in pairwise(("index", "middle", "ring", "pinky")):
+        valley = (_joint(name, 1) + _joint(other, 1))[[0, 2]] / 2
+        top = top - 0.0018 * mound(x, z, (valley[0] + 0.004, valley[1]), (0.014, 0.0045))
     return np.asarray(top)
 
 
 def _bottom(x: F64, z: F64) -> F64:
     """Height of the palm above the floor."""
-    bottom = np.interp(x, (0.655, 0.69, 0.715, 0.750, 0.785, 0.800, 0.812),
-                       (1.389, 1.3865, 1.3885, 1.3930, 1.3935, 1.3955, 1.3990))  # fmt: skip
-    bottom = bottom - 0.0075 * _mound(x, z, (0.730, 0.012), (0.024, 0.014), 0.55)
-    bottom = bottom - 0.0050 * _mound(x, z, (0.728, -0.035), (0.026, 0.013), -0.05)
-    bottom = bottom + 0.0030 * _mound(x, z, (0.758, -0.006), (0.022, 0.014), 0.0)
-    for name in FINGERS[:4]:
-        knuckle = _joint(name, 1)
-        bottom = bottom - 0.0015 * _mound(x, z, (knuckle[0] + 0.004, knuckle[2]), (0.010, 0.008), 0.0)
+    bottom = profile(x, (0.655, 0.69, 0.715, 0.750, 0.785, 0.800, 0.812),
+                     (1.3890, 1.3865, 1.3880, 1.3925, 1.3930, 1.3950, 1.3985))  # fmt: skip
+    fold = profile(x, (0.700, 0.730, 0.770, 0.790), (0.0, 1.0, 1.0, 0.0))
+    bottom = bottom - 0.30 * fold * np.maximum(z - 0.0230, 0)
+    bottom = bottom - 0.0075 * mound(x, z, (0.733, 0.0130), (0.024, 0.0135), 0.60)  # ball of the thumb
+    bottom = bottom - 0.0055 * mound(x, z, (0.727, -0.0340), (0.028, 0.0125), -0.05)
+    bottom = bottom + 0.0030 * mound(x, z, (0.756, -0.008), (0.024, 0.014), -0.25)
+    for name, other in pairwise(("index", "middle", "ring", "pinky")):
+        pad = (_joint(name, 1) + _joint(other, 1))[[0, 2]] / 2
+        bottom = bottom - 0.0022 * mound(x, z, (pad[0] + 0.006, pad[1]), (0.0085, 0.0080))
+    for line in _LINES:
+        bottom = bottom + 0.0010 * ridge(beside(x, z, line), 0.0013)
     return np.asarray(bottom)
 
 
@@ -169,11 +174,11 @@ def _left(points: F32) -> F32:
     index, middle, pinky, ring, thumb = _digits()
     fingers = index.distance(points)
     for digit in (middle, ring, pinky):
-        fingers = smooth_min(fingers, digit.distance(points), 0.001)
+        fingers = smooth_min(fingers, digit.distance(points), 0.003)
     root = cone(points, (0.712, FLOOR + 1.399, 0.004), (0.742, FLOOR + 1.390, 0.032), (0.0150, 0.0120))
     total = smooth_min(palm, root, 0.012)
     total = smooth_min(total, thumb.distance(points), 0.012)
-    return smooth_min(total, fingers, 0.006)
+    return smooth_min(total, fingers, 0.0075)
 
 
 def hand(points: F32) -> F32:
@@ -189,15 +194,45 @@ def hand(points: F32) -> F32:
     return total
 
 
+def _near_skin(local: Local) -> F32:
+    """1 for points within a few millimetres of a digit (N,), 0 for others."""
+    return (np.abs(local.distance) < np.float32(0.003)).astype(np.float32)
+
+
 def nails(points: F32) -> F32:
     """1 on the nails, 0 elsewhere (N,), for points on the skin."""
     folded = mirrored(points)
     total = np.zeros(points.shape[1], dtype=np.float32)
     for digit in _digits():
         local = digit.local(folded)
-        close = (local.distance < 0.003) & (local.distance > -0.003)
-        total = np.maximum(total, digit.plate(local) * close)
+        total = np.maximum(total, digit.plate(local) * _near_skin(local))
     return total
+
+
+@lru_cache(maxsize=1)
+def _line_chart() -> Chart:
+    """Where the lines of the palm are, 1 on them, as seen from below."""
+
+    def lines(x: F64, z: F64) -> tuple[F64]:
+        return (np.max([ridge(beside(x, z, line), 0.0018) for line in _LINES], axis=0),)
+
+    return Chart.draw(LOW[[0, 2]], HIGH[[0, 2]], lines)
+
+
+def knuckles(points: F32) -> F32:
+    """Where skin is redder and folded (N,), 0..1: knuckles, creases of the fingers, lines of the palm."""
+    folded = mirrored(points)
+    height = folded[1] - np.float32(FLOOR)
+    (lines,), _ = _line_chart().at(folded[0], folded[2])
+    total = lines * ramp(height, 1.402, 1.396) * ramp(folded[0], 0.69, 0.70)
+    for name, digit in zip(FINGERS, _digits(), strict=True):
+        local = digit.local(folded)
+        total = np.maximum(total, digit.furrows(local, 1.8) * _near_skin(local))
+        if name != "thumb":
+            x, y, z = _joint(name, 1)
+            away = np.hypot(folded[0] - np.float32(x), folded[2] - np.float32(z))
+            total = np.maximum(total, 0.6 * bump(away, 0.0, 0.013) * ramp(folded[1], y + 0.002, y + 0.008))
+    return np.asarray(total, dtype=np.float32)
 
 
 FINGER_TIP_POINTS: F32 = FINGER_TIPS[0].astype(np.float32)

@@ -21,32 +21,13 @@ _STEP = 0.001
 _MARGIN = 0.030  # how far a chart reaches beyond its outline
 
 
-def closed_curve(corners: Sequence[Vector], samples: int = 1024) -> F64:
+def closed_curve(corners: Sequence[Vector], samples: int = 768) -> F64:
     """A smooth closed curve (samples, 2) through the corners."""
     places = np.array([*corners, corners[0]], dtype=np.float64)
     steps = np.sqrt(np.linalg.norm(np.diff(places, axis=0), axis=1))
     along = np.concatenate([[0.0], np.cumsum(steps)])
     spline = CubicSpline(along, places, bc_type="periodic")
     return np.asarray(spline(np.linspace(0, along[-1], samples, endpoint=False)))
-
-
-def signed_distance(curve: F64, places: F64) -> F64:
-    """Distance (N,) of places (N, 2) to a closed polygon (M, 2), negative inside."""
-    following = np.roll(curve, -1, axis=0)
-    _, nearest = cKDTree(curve).query(places)
-    best = np.full(len(places), np.inf)
-    for start in (nearest, nearest - 1):
-        a, b = curve[start], following[start]
-        t = np.clip(((places - a) * (b - a)).sum(1) / ((b - a) ** 2).sum(1), 0, 1)
-        best = np.minimum(best, np.linalg.norm(places - a - t[:, None] * (b - a), axis=1))
-    inside = np.zeros(len(places), dtype=bool)
-    for a, b in zip(curve, following, strict=True):
-        if a[1] == b[1]:
-            continue
-        spans = (a[1] > places[:, 1]) != (b[1] > places[:, 1])
-        crossing = a[0] + (places[:, 1] - a[1]) / (b[1] - a[1]) * (b[0] - a[0])
-        inside ^= spans & (places[:, 0] < crossing)
-    return np.where(inside, -best, best)
 
 
 def outward(curve: F64) -> F64:
@@ -58,6 +39,19 @@ def outward(curve: F64) -> F64:
     return np.asarray(normal / np.linalg.norm(normal, axis=1, keepdims=True))
 
 
+def signed_distance(curve: F64, places: F64) -> F64:
+    """Distance (N,) of places (N, 2) to a smooth closed polygon (M, 2), negative inside."""
+    _, nearest = cKDTree(curve).query(places)
+    best = np.full(len(places), np.inf)
+    for start in (nearest, nearest - 1):
+        a = curve[start]
+        along = np.roll(curve, -1, axis=0)[start] - a
+        t = np.clip(((places - a) * along).sum(1) / (along**2).sum(1), 0, 1)
+        best = np.minimum(best, np.linalg.norm(places - a - t[:, None] * along, axis=1))
+    beyond = ((places - curve[nearest]) * outward(curve)[nearest]).sum(1) > 0
+    return np.where(beyond, best, -best)
+
+
 @dataclass(frozen=True)
 class Chart:
     """Values on a regular grid over a plane: `values` (rows, columns, K) from `low` in steps of `step`."""
@@ -65,6 +59,13 @@ class Chart:
     low: tuple[float, float]
     step: float
     values: F32
+
+    @staticmethod
+    def draw(low: F64, high: F64, maps: Callable[[F64, F64], Sequence[F64]]) -> Chart:
+        """Maps of the plane between two corners: their values at places u, v (rows, columns)."""
+        u, v = np.meshgrid(*(np.arange(a, b, _STEP) for a, b in zip(low, high, strict=True)), indexing="ij")
+        values = np.stack(maps(u, v), axis=-1)
+        return Chart((float(low[0]), float(low[1])), _STEP, np.ascontiguousarray(values, dtype=np.float32))
 
     def at(self, u: F32, v: F32) -> tuple[F32, F32]:
         """Values (K, N) at places u, v, and how far the places lie off the chart (N,)."""
@@ -90,15 +91,40 @@ def under_line(corners: F64) -> Chart:
     Beyond its ends the line goes on level.
     """
     low, high = corners.min(axis=0) - 0.1, corners.max(axis=0) + 0.2
-    at = np.arange(low[0] - 0.1, high[0] + 0.1, 2e-4)
-    line = np.stack([at, PchipInterpolator(*corners.T)(np.clip(at, corners[0, 0], corners[-1, 0]))], axis=1)
-    u, v = np.meshgrid(*(np.arange(a, b, _STEP) for a, b in zip(low, high, strict=True)), indexing="ij")
-    distance = cKDTree(line).query(np.stack([u.ravel(), v.ravel()], axis=1))[0]
-    level = np.interp(u, *line.T)
-    values = np.where(v > level, 1, -1) * distance.reshape(u.shape)
-    return Chart(
-        (float(low[0]), float(low[1])), _STEP, np.ascontiguousarray(values[..., None], dtype=np.float32)
-    )
+    at = np.arange(low[0] - 0.1, high[0] + 0.1, 5e-4)
+    line = np.stack([at, profile(at, *corners.T)], axis=1)
+    line = np.vstack([line, [[at[-1], low[1] - 1.0], [at[0], low[1] - 1.0]]])  # closed far below
+
+    def maps(u: F64, v: F64) -> Sequence[F64]:
+        return (signed_distance(line, np.stack([u.ravel(), v.ravel()], axis=1)).reshape(u.shape),)
+
+    return Chart.draw(low, high, maps)
+
+
+def profile(at: F64, places: Vector, values: Vector) -> F64:
+    """A smooth curve through values at rising places, level beyond its ends."""
+    return np.asarray(PchipInterpolator(places, values)(np.clip(at, places[0], places[-1])))
+
+
+def beside(u: F64, v: F64, corners: Sequence[Vector]) -> F64:
+    """Distance of places to a smooth open line through the corners."""
+    places = np.array(corners, dtype=np.float64)
+    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])
+    line = CubicSpline(along, places)(np.linspace(0, along[-1], max(int(along[-1] / 2e-4), 2)))
+    return np.asarray(cKDTree(line).query(np.stack([u.ravel(), v.ravel()], axis=1))[0].reshape(u.shape))
+
+
+def mound(u: F64, v: F64, centre: Vector, size: Vector, turn: float = 0.0) -> F64:
+    """A smooth hill, 1 at its centre, e^-1 at its size; `turn` is the angle of its first axis from u."""
+    c, s = np.cos(turn), np.sin(turn)
+    a = ((u - centre[0]) * c + (v - centre[1]) * s) / size[0]
+    b = ((v - centre[1]) * c - (u - centre[0]) * s) / size[1]
+    return np.asarray(np.exp(-a * a - b * b))
+
+
+def ridge(distance: F64, width: float) -> F64:
+    """1 on a line, e^-1 at the width beside it."""
+    return np.asarray(np.exp(-((distance / width) ** 2)))
 
 
 def _slope(heights: F64) -> F64:
@@ -121,23 +147,20 @@ class Slab:
     def draw(
         curve: F64, top: HeightMap, bottom: HeightMap, rounding: float, lower_rounding: float | None = None
     ) -> Slab:
-        """From an outline (M, 2) and two height maps; the rounding is kept within the thickness."""
-        low, high = curve.min(axis=0) - _MARGIN, curve.max(axis=0) + _MARGIN
-        u, v = np.meshgrid(*(np.arange(a, b, _STEP) for a, b in zip(low, high, strict=True)), indexing="ij")
-        places = np.stack([u.ravel(), v.ravel()], axis=1)
-        upper, lower = top(u, v), bottom(u, v)
-        half = np.maximum((upper - lower) / 2, 1e-4)
-        outline = signed_distance(curve, places).reshape(u.shape)
-        steep = np.maximum(_slope(upper), _slope(lower))
-        kinds = (
-            outline,
-            (upper + lower) / 2,
-            half,
-            np.minimum(rounding, 0.95 * half),
-            1 / np.hypot(1, steep),
-        )
-        stack = np.stack(kinds, axis=-1)
-        chart = Chart((float(low[0]), float(low[1])), _STEP, np.ascontiguousarray(stack, dtype=np.float32))
+        """From an outline (M, 2) and two height maps; the rounding is kept within the thickness.
+
+        Then at mid height the outline alone decides and both roundings agree.
+        """
+
+        def maps(u: F64, v: F64) -> Sequence[F64]:
+            upper, lower = top(u, v), bottom(u, v)
+            half = np.maximum((upper - lower) / 2, 1e-4)
+            cosine = 1 / np.hypot(1, np.maximum(_slope(upper), _slope(lower)))
+            kept = np.minimum(rounding, 0.95 * half * cosine)
+            places = np.stack([u.ravel(), v.ravel()], axis=1)
+            return signed_distance(curve, places).reshape(u.shape), (upper + lower) / 2, half, kept, cosine
+
+        chart = Chart.draw(curve.min(axis=0) - _MARGIN, curve.max(axis=0) + _MARGIN, maps)
         return Slab(chart, rounding if lower_rounding is None else lower_rounding)
 
     def distance(self, u: F32, v: F32, height: F32) -> F32:
