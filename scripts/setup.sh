@@ -107,7 +107,7 @@ make_venv() {
 }
 
 install_python_packages() {
-    local pip=("$VENV/bin/python" -m pip install --quiet -c constraints.txt)
+    local pip=("$VENV/bin/python" -m pip install -qq -c constraints.txt)
     local what=.
     [ "$WANT" != dev ] || what='.[dev]'
     say "installing Python packages into $VENV (a minute or two)"

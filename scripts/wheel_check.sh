@@ -14,7 +14,7 @@ git ls-files --cached --others --exclude-standard -z | tar --create --null --fil
 rm -rf "$elsewhere/source"
 
 .venv/bin/python -m venv "$elsewhere/venv"
-"$elsewhere/venv/bin/python" -m pip install --quiet -c constraints.txt "$elsewhere"/scan2k-*.whl
+"$elsewhere/venv/bin/python" -m pip install -qq -c constraints.txt "$elsewhere"/scan2k-*.whl
 
 cd "$elsewhere"
 venv/bin/scan2k render demo --data data --people 1 --vertices 20000 --size 256 --yaws=-30,0
