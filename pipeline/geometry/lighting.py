@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.records import F64, Light
 
 MEAN = 0.55  # irradiance averaged over all directions, the same for every light
-_CONTRAST = (0.45, 0.75)  # the farthest that irradiance goes from MEAN, as a share of it
+_CONTRAST = (0.65, 0.8)  # the farthest that irradiance goes from MEAN, as a share of it
 _TINT = 0.08  # how far a lamp's colour departs from grey
 
 
@@ -30,8 +30,8 @@ def room_light(rng: np.random.Generator) -> Light:
     """A key light from the front, a fill from the other side, a rim from behind and a bright ceiling."""
     side = rng.choice([-1.0, 1.0])
     lamps = (  # where it comes from (degrees from the front, degrees up), and how strong it is
-        (side * rng.uniform(20, 65), rng.uniform(15, 50), 1.0),
-        (-side * rng.uniform(30, 80), rng.uniform(-5, 25), rng.uniform(0.2, 0.5)),
+        (side * rng.uniform(30, 70), rng.uniform(20, 55), 1.0),
+        (-side * rng.uniform(30, 80), rng.uniform(-5, 25), rng.uniform(0.1, 0.3)),
         (rng.uniform(150, 210), rng.uniform(10, 45), rng.uniform(0.1, 0.4)),
         (0.0, 90.0, rng.uniform(0.2, 0.5)),
     )
