@@ -13,7 +13,7 @@ from pipeline.errors import FormatError
 from pipeline.records import U8, U16
 
 MOST_PIXELS = 200_000_000
-_EFFORT = 1  # zlib's: 6 takes three times as long for a tenth fewer bytes
+_EFFORT = 1  # zlib's: 6 takes up to three times as long for a tenth fewer bytes
 _COLOR, _GREY16 = "RGB", "I;16"
 
 
