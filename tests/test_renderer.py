@@ -193,6 +193,19 @@ def test_one_upload_serves_many_views_and_repeats_to_the_byte() -> None:
     assert (first.front.length != turned.front.length).any()
 
 
+def test_a_scan_left_half_way_does_not_disturb_the_next() -> None:
+    views = [View(yaw, 0.0, CAMERA, FULL) for yaw in (0.0, 90.0)]
+    with Renderer(SIZE) as renderer:
+        left = renderer.shoot(quad(), views)
+        next(left)
+        frames = renderer.shoot(bumpy(3), views)
+        first = next(frames)
+        del left
+        second = next(frames)
+    assert (first.front.length > 0).sum() > 1000
+    assert (second.front.length > 0).sum() > 1000
+
+
 def test_making_a_renderer_touches_no_gl(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(device: int | None) -> None:
         raise AssertionError(device)

@@ -65,8 +65,8 @@ class Renderer:
 
     def shoot(self, mesh: Mesh, views: Iterable[View]) -> Iterator[Frame]:
         """One frame a view, of an aligned mesh with vertex colours, which is uploaded once."""
-        self._scan.close()
-        with self._scan:
+        self._scan.close()  # an abandoned scan's, whose own end must not release this one
+        with ExitStack() as self._scan:
             front, back = self._upload(mesh)
             for view in views:
                 yield self._draw(front, back, view)
