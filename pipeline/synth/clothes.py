@@ -292,10 +292,9 @@ def bottom(points: F32, limbs: F32, inner: F32, garment: Garment) -> F32:
     return smooth_max(cloth, -hem, 0.004)
 
 
-def belt(points: F32) -> F32:
-    """A belt with its buckle, worn with trousers."""
+def belt(points: F32, inner: F32) -> F32:
+    """A belt with its buckle, worn over everything beneath."""
     x, h, _ = points
-    around = _hip_cut(0.3).distance(points, cap=0.0) - np.float32(0.009)
-    strap = smooth_max(around, np.abs(h - np.float32(1.005)) - np.float32(0.016), 0.003)
+    strap = smooth_max(inner - np.float32(0.0035), np.abs(h - np.float32(1.005)) - np.float32(0.016), 0.003)
     buckle = ellipsoid(points, (0.0, 1.005, 0.118), (0.022, 0.019, 0.007))
     return np.where(x < 0.03, smooth_min(strap, buckle, 0.002), strap)

@@ -95,8 +95,9 @@ def _seams(points: F32, garment: Garment) -> F32:
         )
         cuff = _line(side - np.float32(sleeve_end(garment) - (0.058 if garment.kind == "shirt" else 0.020)))
         flank = _line(z + np.float32(0.008)) * ramp(h, 1.30, 1.25) * ramp(side, 0.24, 0.22)
-        yoke = _line(h - np.float32(_YOKE)) * ramp(side, 0.19, 0.18)
-        return np.asarray(np.maximum.reduce((hem, armhole, cuff, flank, yoke)))
+        if garment.kind == "shirt":
+            flank = np.maximum(flank, _line(h - np.float32(_YOKE)) * ramp(side, 0.19, 0.18))
+        return np.asarray(np.maximum.reduce((hem, armhole, cuff, flank)))
     flank = _line(z - np.float32(0.002)) * ramp(side, 0.12, 0.13)
     if garment.kind == "skirt":
         return np.asarray(np.maximum.reduce((hem, flank, _line(h - np.float32(1.033)))))

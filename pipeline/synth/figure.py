@@ -89,7 +89,7 @@ def _belt(seed: int) -> Layer:
     return Layer(
         (0.0, 0.97, -0.2),
         (0.25, 1.04, 0.2),
-        lambda at: clothes.belt(at.folded),
+        lambda at: clothes.belt(at.folded, at.inner),
         None,
         lambda points, _: fabric.paint_belt(points, seed),
     )

@@ -47,7 +47,8 @@ def _trunk(points: F32, garment: Garment, seed: int) -> F32:
     """Folds of a top: from the armpits, over the waist, hanging free below the chest."""
     x, h, z = np.abs(points[0]), points[1], points[2]
     k = _COAT_STIFFNESS if garment.kind == "coat" else 1.0
-    slant = np.stack([points[0], h + 0.55 * x, z])
+    around = np.sqrt(x * x + np.float32(0.07**2))  # no kink in the middle
+    slant = np.stack([points[0], h + 0.4 * around + 0.15 * points[0], z])
     waist = _crease(slant.astype(np.float32), (0.16, 0.036 * k, 0.16), seed + 23)
     hang = _crease(points, (0.048 * k, 0.30, 0.075 * k), seed + 29)
     pull = np.stack([x + 0.8 * h, h - 0.8 * x, z])

@@ -69,6 +69,8 @@ _STYLES_WOMAN = ("long", "bob", "bun", "ponytail", "curly", "short")
 _STYLES_MAN = ("short", "side", "buzz", "curly", "short", "bald")
 _OUTFITS_WOMAN = ("jeans", "skirt", "coat", "shirt", "shorts", "skirt")
 _OUTFITS_MAN = ("jeans", "shirt", "shorts", "coat", "jeans", "shirt")
+# in the order of Face: nose length and width, lips, brow, jaw, chin, cheeks, eyes, ears
+_WOMANS_FACE = np.array([-0.25, -0.35, 0.35, -0.5, -0.5, -0.3, 0.2, 0.35, -0.3])
 POSES_DRAWN = (
     "standing",
     "a-pose",
@@ -154,8 +156,8 @@ def _betas(woman: bool, random: np.random.Generator) -> tuple[float, ...]:
 
 def _expression(random: np.random.Generator) -> tuple[float, ...]:
     """A quiet face, now and then with the trace of a smile."""
-    values = np.clip(random.normal(0, 0.25, 10), -0.6, 0.6)
-    values[0] = abs(values[0]) * 1.5
+    values = np.clip(random.normal(0, 0.10, 10), -0.25, 0.25)
+    values[0] = abs(values[0]) * 3
     return tuple(float(v) for v in np.round(values, 4))
 
 
@@ -168,7 +170,8 @@ def draw(seed: int, index: int) -> Traits:
     outfit = _turn(_OUTFITS_WOMAN if woman else _OUTFITS_MAN, seed, nth, 4 if woman else 5)
     tone = int(random.integers(len(_SKINS)))
     hairs = _HAIRS if tone < 3 else _HAIRS[:2]
-    face = Face(*(float(v) for v in np.round(np.clip(random.normal(0, 0.45, 9), -1, 1), 4)))
+    lean = _WOMANS_FACE if woman else -_WOMANS_FACE
+    face = Face(*(float(v) for v in np.round(np.clip(lean + random.normal(0, 0.35, 9), -1, 1), 4)))
     beard = "none" if woman else _pick(random, ("none", "none", "stubble", "full"))
     return Traits(
         seed=int(random.integers(2**31 - 1)),
