@@ -173,15 +173,22 @@ def _body_model_problems(found: list[Path], data: Path) -> list[Problem]:
 
 def _memory() -> tuple[int, int]:
     """Free and whole memory, by /proc/meminfo or the limit of the control group, whichever is tighter."""
-    table = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-    free, total = (int(table[key].split()[0]) * 1024 for key in ("MemAvailable", "MemTotal"))
+    table = _table(Path("/proc/meminfo"))
+    free, total = table["MemAvailable:"] * 1024, table["MemTotal:"] * 1024
     group = Path("/sys/fs/cgroup")
     try:
         limit = int((group / "memory.max").read_text())
-        used = int((group / "memory.current").read_text())
+        kept = _table(group / "memory.stat")["inactive_file"]  # cache that goes when memory is wanted
+        used = int((group / "memory.current").read_text()) - kept
     except (OSError, ValueError):  # no such group, or its limit is "max"
         return free, total
     return min(free, limit - used), min(total, limit)
+
+
+def _table(path: Path) -> dict[str, int]:
+    """Lines of a name and a whole number, as the kernel writes them."""
+    rows = (line.split() for line in path.read_text().splitlines())
+    return {row[0]: int(row[1]) for row in rows}
 
 
 def _nearest_existing(folder: Path) -> Path:
