@@ -112,7 +112,8 @@ class Digit:
         whole = aa + bb + c * c
         q = np.sqrt(np.sqrt(np.maximum(whole * whole - 2 * _BOXY * aa * bb, np.float32(1e-8))))
         reach = np.sqrt(across * across + up * up + beyond * beyond)
-        return Local(along, a, b, reach * (1 - 1 / q))
+        core = -np.minimum(rows[0], depth)  # on the axis, where a direction outwards is lacking
+        return Local(along, a, b, np.where(q > np.float32(0.1), reach * (1 - 1 / q), core))
 
     def relief(self, local: Local) -> F32:
         """How far creases and nail move the skin outwards (N,), metres."""

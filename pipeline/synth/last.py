@@ -62,7 +62,7 @@ class Style:
     ] = ()  # rows from the top: a place within (forwards, up), angle of the way out
     tongue: tuple[Vector, ...] = ()  # root and top of the tongue (forwards, up)
     cap: float = 0.0  # place forwards of the seam across the toes, 0 for none
-    tread: float = 0.0  # depth of the groove around the sole
+    grooves: tuple[float, ...] = ()  # heights of the furrows around the sole
     grain: str = "leather"
     trim: tuple[str, ...] = ()  # panels of the second colour
 
@@ -108,7 +108,7 @@ STYLES: dict[str, Style] = {
         wall=0.0075,
         eyelets=_from_below(0.056, 0.072, 0.088, 0.104, 0.120),
         tongue=((0.050, 0.070), (0.029, 0.113)),
-        tread=0.0012,
+        grooves=(-0.0080, -0.0150),
         grain="canvas",
         trim=("toe", "heel", "stripe", "lacing"),
     ),
@@ -120,7 +120,7 @@ STYLES: dict[str, Style] = {
         rounding=0.034,
         sole=0.018,
         edge=((-0.07, 0.24), (-0.003, -0.003)),
-        underside=((-0.07, -0.05, 0.010, 0.0115, 0.05, 0.10, 0.15, 0.23),
+        underside=((-0.07, -0.05, 0.007, 0.0140, 0.05, 0.10, 0.15, 0.23),
                    (0.0, 0.0, 0.0, 0.0100, 0.0095, 0.0, 0.0, 0.008)),
         welt=0.0042,
         collar=_LOW_COLLAR,
@@ -140,8 +140,8 @@ STYLES: dict[str, Style] = {
         rounding=0.034,
         sole=0.024,
         edge=((-0.07, 0.24), (-0.001, -0.001)),
-        underside=((-0.07, -0.05, 0.012, 0.014, 0.05, 0.085, 0.15, 0.22),
-                   (0.0, 0.0, 0.0, 0.0110, 0.0100, 0.0, 0.0, 0.010)),
+        underside=((-0.07, -0.05, 0.004, 0.0210, 0.05, 0.085, 0.15, 0.22),
+                   (0.0, 0.0, 0.0, 0.0105, 0.0095, 0.0, 0.0, 0.010)),
         welt=0.0045,
         collar=_SHAFT,
         topline=((-0.09, 0.218), (-0.060, 0.217), (0.0, 0.210), (0.050, 0.216), (0.075, 0.218)),
@@ -149,7 +149,7 @@ STYLES: dict[str, Style] = {
         eyelets=((0.0, 0.196, 1.571), (0.0, 0.176, 1.571), (0.0, 0.156, 1.571), (0.0, 0.136, 1.571),
                  (0.0, 0.116, 1.50), (0.010, 0.080, 1.05), (0.020, 0.060, 0.75),
                  *_from_below(0.088, 0.106)),
-        tread=0.0012,
+        grooves=(-0.0085,),
         trim=("heel", "lacing"),
     ),
     "ballerina": Style(
@@ -160,7 +160,7 @@ STYLES: dict[str, Style] = {
         rounding=0.017,
         sole=0.010,
         edge=((-0.07, 0.24), (-0.002, -0.002)),
-        underside=((-0.07, 0.000, 0.002, 0.05, 0.09, 0.15, 0.22),
+        underside=((-0.07, 0.000, 0.004, 0.05, 0.09, 0.15, 0.22),
                    (0.0, 0.0, 0.0038, 0.0035, 0.0, 0.0, 0.005)),
         welt=0.0010,
         collar=(),

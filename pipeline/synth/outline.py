@@ -21,7 +21,7 @@ _STEP = 0.001
 _MARGIN = 0.030  # how far a chart reaches beyond its outline
 
 
-def closed_curve(corners: Sequence[Vector], samples: int = 768) -> F64:
+def closed_curve(corners: Sequence[Vector] | F64, samples: int = 768) -> F64:
     """A smooth closed curve (samples, 2) through the corners."""
     places = np.array([*corners, corners[0]], dtype=np.float64)
     steps = np.sqrt(np.linalg.norm(np.diff(places, axis=0), axis=1))

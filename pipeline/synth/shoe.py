@@ -34,8 +34,9 @@ from pipeline.synth.traits import Colour
 LOW = np.array([0.058, FLOOR - 0.026, -0.106])
 HIGH = np.array([0.202, FLOOR + 0.226, 0.202])
 _MARGIN = 0.02
-_LACE = 0.0022
+_LACE = 0.0025
 _MELT = 0.020  # between the collar and the rest of the upper
+_GROOVE = np.float32(0.0009)  # depth of the furrows around a sole
 _ROW_WIDTH = 0.017  # half the distance of the two eyelets of a pair
 
 _MIDDLE = -0.006  # where the middle of the lacing lies, outwards
@@ -86,7 +87,7 @@ def _relief(style: Style, local: F32) -> F32:
     u, _, f = local
     total = np.zeros_like(u)
     if style.trim:
-        total += np.float32(0.0010) * ramp(_panels(style, local), -0.0008, 0.0008)
+        total += np.float32(0.0007) * ramp(_panels(style, local), -0.0012, 0.0012)
     if style.cap:
         total -= bump(_cap(style, local), 0.0, 0.0016) * np.float32(0.0007)
         total -= bump(_cap(style, local), 0.0042, 0.0014) * np.float32(0.0005)
@@ -95,8 +96,8 @@ def _relief(style: Style, local: F32) -> F32:
         throat = np.minimum(
             np.float32(0.009) - np.abs(u - np.float32(_MIDDLE)), np.float32(last - 0.006) - f
         )
-        throat = np.minimum(throat, f - np.float32(first))
-        total -= ramp(throat, -0.001, 0.002) * np.float32(0.0025)
+        throat = np.minimum(throat, f - np.float32(first + 0.008))
+        total -= ramp(throat, -0.002, 0.003) * np.float32(0.0014)
     return np.asarray(total, dtype=np.float32)
 
 
@@ -133,10 +134,9 @@ def _parts(last: Last, name: str, local: F32) -> Parts:
     if style.tongue:
         body = smooth_min(body, _tongue(style, local), 0.003)
     sole = last.sole.distance(u, f, h)
-    if style.tread:
+    for groove in style.grooves:
         close = np.abs(sole) < np.float32(0.005)
-        groove = bump(h, -0.36 * style.sole, 0.0022) + 0.7 * bump(h, -0.75 * style.sole, 0.0018)
-        sole += (close * groove * np.float32(style.tread)).astype(np.float32)
+        sole += (close * bump(h, groove, 0.0022) * _GROOVE).astype(np.float32)
     return Parts(sole, body, laces, opening)
 
 
@@ -154,7 +154,7 @@ def _tongue(style: Style, local: F32) -> F32:
 
 def _shoe(last: Last, name: str, local: F32) -> F32:
     parts = _parts(last, name, local)
-    return smooth_min(smooth_min(parts.upper, parts.sole, 0.0012), parts.laces, 0.0012)
+    return smooth_min(smooth_min(parts.upper, parts.sole, 0.0012), parts.laces, 0.0025)
 
 
 def _bare(last: Last, local: F32) -> tuple[F32, F32]:
@@ -202,24 +202,24 @@ def _lace_pieces(name: str) -> tuple[Piece, ...]:
     pieces: list[Piece] = []
     for a, b in pairwise(rows):
         between = tuple((p + q) / 2 for p, q in zip(a, b, strict=True))
-        for sign, lift in ((1, 0.0022), (-1, 0.0010)):
+        for sign, lift in ((1, 0.0010), (-1, -0.0005)):
             pieces += _path(
-                at(a, sign * _ROW_WIDTH, 0.0005), at(between, 0.0, lift), at(b, -sign * _ROW_WIDTH, 0.0005)
+                at(a, sign * _ROW_WIDTH, 0.0003), at(between, 0.0, lift), at(b, -sign * _ROW_WIDTH, 0.0003)
             )
-    pieces += _path(*(at(rows[-1], side, 0.0008) for side in (-_ROW_WIDTH, 0.0, _ROW_WIDTH)))
-    knot = moved(0.0, -0.003, 0.0030)
+    pieces += _path(*(at(rows[-1], side, 0.0004) for side in (-_ROW_WIDTH, 0.0, _ROW_WIDTH)))
+    knot = moved(0.0, -0.003, 0.0024)
     for s in (1, -1):
         bow = [moved(s * side, *rest) for side, *rest in _BOW]
         pieces += _path(knot, *bow, knot)
         pieces += _path(knot, *(moved(s * side, *rest) for side, *rest in _TAIL))
-        pieces += _path(at(rows[0], -s * _ROW_WIDTH, 0.0005), knot)
+        pieces += _path(at(rows[0], -s * _ROW_WIDTH, 0.0003), knot)
     return tuple(pieces)
 
 
 # off the middle, down the instep, above it
-_BOW = ((0.012, -0.003, 0.0050), (0.024, 0.000, 0.0045), (0.030, 0.006, 0.0020), (0.029, 0.011, 0.0010),
-        (0.022, 0.012, 0.0015), (0.010, 0.005, 0.0030))  # fmt: skip
-_TAIL = ((0.009, 0.010, 0.0030), (0.016, 0.020, 0.0015), (0.021, 0.031, 0.0008), (0.028, 0.038, 0.0008))
+_BOW = ((0.012, -0.003, 0.0036), (0.024, 0.000, 0.0034), (0.030, 0.006, 0.0014), (0.029, 0.011, 0.0008),
+        (0.022, 0.012, 0.0010), (0.010, 0.005, 0.0020))  # fmt: skip
+_TAIL = ((0.009, 0.010, 0.0020), (0.016, 0.020, 0.0010), (0.021, 0.031, 0.0006), (0.028, 0.038, 0.0006))
 
 
 def _laces(name: str, local: F32) -> F32:
