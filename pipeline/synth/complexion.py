@@ -90,7 +90,7 @@ def _brows(colour: F32, p: F32, traits: Traits) -> F32:
     out = (x < 0.0545) & (x > 0.0085) & (p[2] > 0.03)
     hairs = noise(np.stack([p[0] + p[1] * 0.5, p[1] * 0.4, p[2]]), 0.0011, traits.seed + 61)
     cover = ramp(np.abs(p[1] - middle) - half + hairs * 0.0008, 0.0010, -0.0010) * out
-    cover *= ramp(x, 0.0085, 0.0125) * (0.80 + 0.25 * hairs)
+    cover *= ramp(x, 0.0085, 0.0135) * ramp(x, 0.0545, 0.0490) * (0.80 + 0.25 * hairs)
     dark = (
         np.array(traits.hair.colour, dtype=np.float32) * 0.72
         + np.array(traits.skin, dtype=np.float32) * 0.05
@@ -141,7 +141,9 @@ def _eyes(colour: F32, p: F32, traits: Traits) -> F32:
     strong = 0.95 if traits.woman else 0.75
     top = np.exp(-(((p[1] - upper - 0.0004) / 0.0011) ** 2)) * strong
     bottom = np.exp(-(((lower - p[1] - 0.0002) / 0.0009) ** 2)) * 0.40 * strong
-    within = ramp(x, 0.0165, 0.0205) * ramp(x, 0.0478, 0.0462)
+    within = (
+        ramp(x, 0.0165, 0.0205) * ramp(x, 0.0478, 0.0462) * ramp(p[2], 0.0735, 0.0765 - 0.4 * (x > 0.035))
+    )
     colour = _mix(colour, lash, np.asarray(np.maximum(top, bottom) * within * front, dtype=np.float32))
     crease = np.exp(-(((p[1] - upper - 0.0042) / 0.0010) ** 2)) * within * front * (p[1] > features.EYE[1])
     return _mix(colour, colour * _rgb(0.70, 0.60, 0.58), np.asarray(crease * 0.55, dtype=np.float32))
@@ -178,22 +180,26 @@ def _shadow_of_hair(colour: F32, p: F32, traits: Traits) -> F32:
         cover = ramp(locks.chin_hair(p, seed), -0.006, 0.008) * ramp(p[2], -0.005, 0.01)
         colour = _mix(colour, hair * 0.9, cover * np.float32(strength) * (0.55 + 0.45 * grain))
     if traits.hair.style != "bald":
-        cover = ramp(locks.scalp(p, seed), -0.003, 0.004) * ramp(p[1], 1.54, 1.56)
-        colour = _mix(colour, hair, cover * (0.6 + 0.3 * grain))
+        cover = ramp(locks.scalp(p, traits.hair.style, seed), -0.003, 0.004) * ramp(p[1], 1.54, 1.56)
+        colour = _mix(colour, hair, cover * (0.75 + 0.25 * grain))
     return colour
 
 
 def paint_skin(points: F32, traits: Traits) -> F32:
     """Colours (N, 3) of skin at points (3, N) of the body and head at rest."""
     colour = _base(points, traits)
-    of_head = np.flatnonzero((points[1] > 1.475 + FLOOR) & (np.abs(points[0]) < 0.115))
-    if of_head.size:
-        p = np.ascontiguousarray(points[:, of_head])
-        p[1] -= np.float32(FLOOR)
-        part = colour[of_head]
-        for paint in (_creases, _shadow_of_hair, _lips, _brows, _eyes):
-            part = paint(part, p, traits)
-        colour[of_head] = part
+    p = points - np.array([[0], [FLOOR], [0]], dtype=np.float32)
+    of_head = (p[1] > 1.475) & (np.abs(p[0]) < 0.115)
+    for where, steps in (
+        (of_head, (_creases, _shadow_of_hair)),
+        (of_head & (p[2] > 0.03), (_lips, _brows, _eyes)),
+    ):
+        index = np.flatnonzero(where)
+        if index.size:
+            place, part = np.ascontiguousarray(p[:, index]), colour[index]
+            for paint in steps:
+                part = paint(part, place, traits)
+            colour[index] = part
     return np.clip(colour, 0, 1)
 
 

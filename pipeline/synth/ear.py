@@ -14,8 +14,8 @@ from pipeline.records import F32, F64
 from pipeline.synth.face import Relief, grid, polyline_distance, signed_outline
 from pipeline.synth.solids import ellipsoid, in_frame, smooth_max, smooth_min
 
-CENTRE = (0.0770, 1.608, -0.008)
-TRAGUS = (0.0745, 1.604, 0.001)
+CENTRE = (0.0792, 1.608, -0.008)
+TRAGUS = (0.0765, 1.604, 0.001)
 _TILT, _FLARE = np.radians(10.0), np.radians(24.0)
 _UP = np.array([0.20, np.cos(_TILT), -np.sin(_TILT)])
 _OUT = np.array([np.cos(_FLARE), 0.0, np.sin(_FLARE)])
@@ -76,9 +76,9 @@ def ear(p: F32, size: float) -> F32:
         np.maximum(np.abs(local[i] + np.float32(0.0003)) - np.float32(_REACH[i]), 0) for i in range(2)
     ]
     edge += np.maximum(beyond[0], beyond[1])  # the outline's table ends; distance goes on
-    thick = np.float32(0.0021)
+    thick = np.float32(0.0030 / size)  # or a small ear would fall between samples
     sheet = (np.abs(local[2] - height + thick) - thick) * flat
-    plate = smooth_max(sheet, edge, 0.0035)
+    plate = smooth_max(sheet, edge, 0.0025)
     root = ellipsoid(local, (0.005, -0.001, -0.0115), (0.0110, 0.0200, 0.0105))
     root = smooth_max(root, (local[2] - height + thick) * flat, 0.003)
     return np.asarray(smooth_min(plate, root, 0.006) * np.float32(size), dtype=np.float32)

@@ -180,7 +180,7 @@ def eye_opening(p: F32, face: Face) -> F32:
 
 def eyeball(p: F32) -> F32:
     """The eyeball and the wet tissue that fills the corners of the eye."""
-    filling = ellipsoid(p, (EYE[0], EYE[1], 0.0640), (0.0175, 0.0090, 0.0125))
+    filling = ellipsoid(p, (EYE[0] - 0.0005, EYE[1] - 0.0005, 0.0652), (0.0205, 0.0090, 0.0125))
     return smooth_min(sphere(p, EYE, EYE_RADIUS), filling, 0.002)
 
 

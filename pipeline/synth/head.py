@@ -56,8 +56,10 @@ def _mask(face: Face) -> Loft:
     return Loft([(h, 0.0, z, w, f, 0.050, p) for h, z, w, f, p in rows])
 
 
-@lru_cache(maxsize=1)
-def _neck() -> Loft:
+@lru_cache(maxsize=64)
+def _neck(face: Face) -> Loft:
+    """The neck, a little stronger under a strong jaw."""
+    wide = 1 + 0.05 * face.jaw
     rows = (
         (1.420, -0.030, 0.0600, 0.054, 0.058, 2.2),
         (1.450, -0.026, 0.0550, 0.053, 0.056, 2.15),
@@ -66,7 +68,7 @@ def _neck() -> Loft:
         (1.560, -0.010, 0.0500, 0.048, 0.072, 2.1),
         (1.610, -0.006, 0.0500, 0.046, 0.080, 2.1),
     )
-    return Loft([(h, 0.0, z, w, f, b, p) for h, z, w, f, b, p in rows])
+    return Loft([(h, 0.0, z, w * wide, f, b, p) for h, z, w, f, b, p in rows])
 
 
 def skull(p: F32) -> F32:
@@ -96,12 +98,12 @@ def visage(p: F32, face: Face) -> F32:
 
 def bare(p: F32) -> F32:
     """The average skull, face and neck without relief and features: what hair stands on."""
-    return smooth_min(_core(p, Face()), _neck().distance(p, cap=0.01), 0.016)
+    return smooth_min(_core(p, Face()), _neck(Face()).distance(p, cap=0.01), 0.016)
 
 
 def _throat(p: F32, face: Face) -> F32:
     """Neck, the muscle from behind the ear to the breast bone, and the Adam's apple."""
-    total = _neck().distance(p, cap=0.01)
+    total = _neck(face).distance(p, cap=0.01)
     muscle = cone(p, (0.0530, 1.585, -0.028), (0.0150, 1.425, 0.0240), (0.0100, 0.0085))
     total = smooth_min(total, muscle, 0.016)
     apple = 0.0015 + 0.0015 * face.jaw
