@@ -271,6 +271,8 @@ def shoe_zone(points: F32, style: str) -> npt.NDArray[np.int8]:
     zone[trim] = SEAM
     if last.style.depth > 0:
         zone[parts.opening < np.float32(0.0015)] = LINING
+    if last.style.tongue:
+        zone[_tongue(last.style, local) < np.float32(0.0008)] = UPPER
     zone[parts.sole < parts.upper] = SOLE
     zone[parts.laces < np.minimum(parts.upper, parts.sole)] = LACES
     return zone
