@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import subprocess
 import sys
 import time
@@ -11,10 +12,15 @@ from pathlib import Path
 import pytest
 
 import cli
-from pipeline import build
+from pipeline import build, doctor
 from pipeline.config import RenderRequest
 from pipeline.errors import ConfigError, RenderError
+from pipeline.formats.ply import read_ply
 from pipeline.records import RejectRow, RenderSummary
+from pipeline.synth import layouts
+from pipeline.synth.defects import CHOICES, Defects
+from pipeline.synth.folders import LAYOUTS
+from pipeline.synth.layouts import SynthRequest, SynthSummary
 
 HEAVY = {"torch", "moderngl", "glcontext", "dask", "numpy", "scipy", "PIL", "rich"}
 
@@ -72,12 +78,27 @@ def test_the_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) ->
         (("render", "demo", "--size", "0"), "size is 0; it must be from"),
         (("render", "dmeo"), "there is no dataset 'dmeo'; choose demo, 2K2K"),
         (("render",), "Missing argument 'DATASET'"),
+        (("synth",), "Missing argument 'OUT'"),
+        (("synth", "body-model"), "Missing argument 'OUT'"),
+        (("synth", "OUT", "--layuot", "2k2k"), "has no option '--layuot' (did you mean --layout?)"),
+        (
+            ("synth", "OUT", "--layout", "2k"),
+            "no layout '2k'; choose from 2k2k, thuman2, renderpeople, folder",
+        ),
+        (("synth", "OUT", "--defects", "hole"), "no defect 'hole'; choose from holes, fragments, floor"),
+        (("synth", "OUT", "--people", "0"), "people is 0; it must be from 1"),
+        (("synth", "OUT", "--vertices", "3"), "vertices is 3; it must be from"),
     ],
 )
 def test_a_request_that_makes_no_sense_is_one_line_and_exit_2(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: tuple[str, ...], said: str
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    said: str,
 ) -> None:
-    code, line = _complaint(capsys, *arguments, *(("--data", str(tmp_path)) if len(arguments) > 1 else ()))
+    monkeypatch.chdir(tmp_path)
+    code, line = _complaint(capsys, *arguments)
     assert code == 2
     assert said in line
 
@@ -170,3 +191,79 @@ def test_a_data_folder_that_cannot_be_written_is_one_line(
     code, line = _complaint(capsys, "render", "demo", "--data", str(tmp_path / "file"))
     assert code == 2
     assert str(tmp_path / "file") in line
+
+
+def _pretend_people(monkeypatch: pytest.MonkeyPatch) -> list[SynthRequest]:
+    asked = []
+
+    def pretend(request: SynthRequest, report: cli.Report) -> SynthSummary:
+        asked.append(request)
+        return SynthSummary(Path("somewhere"), made=3, kept=2, seconds=7.0)
+
+    monkeypatch.setattr(layouts, "write_people", pretend)
+    return asked
+
+
+@pytest.mark.parametrize("name", [(), ("people",)], ids=["unnamed", "named"])
+def test_people_are_asked_for_with_or_without_the_commands_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: tuple[str, ...]
+) -> None:
+    asked = _pretend_people(monkeypatch)
+    options = "--people 5 --seed 3 --layout thuman2 --vertices 9000 --defects floor,yaw".split()
+    assert cli.main(["synth", *name, *options, "out"]) == 0
+    assert cli.main(["synth", *name, "out", *options]) == 0
+    expected = SynthRequest(Path("out"), 5, 3, "thuman2", 9000, Defects(floor=True, yaw=True))
+    assert asked == [expected, expected]
+    assert "3 people made, 2 kept, in 7 s\nscans: somewhere\n" in capsys.readouterr().out
+
+
+def test_without_options_the_people_are_the_usual_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = _pretend_people(monkeypatch)
+    assert cli.main(["synth", "out"]) == 0
+    assert asked == [SynthRequest(Path("out"))]
+
+
+def test_help_names_every_layout_and_defect(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["synth", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert [name for name in (*LAYOUTS, *CHOICES) if name not in told] == []
+    assert "body-model OUT" in told
+
+
+def test_the_body_model_lands_where_the_doctor_looks(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert cli.main(["synth", "body-model", str(tmp_path / "body_models")]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert [str(path) for path in doctor.body_model_files(tmp_path)] == told[:3]
+    assert all(Path(line).is_file() for line in told)
+
+
+def test_a_people_folder_that_cannot_be_written_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    code, line = _complaint(capsys, "synth", str(tmp_path / "file"))
+    assert code == 2
+    assert str(tmp_path / "file") in line
+    code, line = _complaint(capsys, "synth", "body-model", str(tmp_path / "file"))
+    assert code == 1
+    assert str(tmp_path / "file") in line
+
+
+def test_ctrl_c_while_making_people_leaves_only_whole_files(tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "cli", "synth", str(tmp_path), "--vertices", "20000")
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr
+        first = running.stderr.readline()
+        running.send_signal(signal.SIGINT)
+        rest = running.stderr.read()
+    assert "00001" in first
+    assert running.returncode == 130
+    assert rest.splitlines()[-1] == "scan2k: interrupted"
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in files if path.suffix == ".tmp"] == []
+    assert {path.name for path in files if path.suffix == ".ply"} <= {"00001.ply", "00002.ply"}
+    for path in files:
+        if path.suffix == ".ply":
+            assert len(read_ply(path).vertices) > 19_000
