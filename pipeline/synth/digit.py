@@ -5,16 +5,19 @@ Refuses to know whose finger it is and what it hangs on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from pipeline.records import F32
-from pipeline.synth.solids import FAR, Vector, bump, in_frame, ramp
+from pipeline.synth.near import mask_in_box, near_box
+from pipeline.synth.solids import Vector, bump, in_frame, ramp
 
 _SAMPLES = 384
 _BOXY = np.float32(0.25)  # 0 makes the sections ellipses, more makes them rounded rectangles
+_SKIN = 0.003  # what is painted lies this near to the digit
 _MARGIN = 0.012  # beyond this the distance is that of the box around the digit
 
 
@@ -153,12 +156,23 @@ class Digit:
     def distance(self, points: F32) -> F32:
         """Signed distance (N,) to the digit; far from it that of its box, which is shorter."""
         low, high = self.box
-        total = np.full(points.shape[1], -FAR, dtype=np.float32)
-        for axis in range(3):
-            np.maximum(total, np.float32(low[axis]) - points[axis], out=total)
-            np.maximum(total, points[axis] - np.float32(high[axis]), out=total)
-        near = np.flatnonzero(total < _MARGIN)
-        if len(near):
-            local = self.local(points[:, near])
-            total[near] = local.distance - self.relief(local)
-        return total
+        return near_box(points, low, high, _MARGIN, self._skin)
+
+    def _skin(self, points: F32) -> F32:
+        local = self.local(points)
+        return local.distance - self.relief(local)
+
+    def nail_mask(self, points: F32) -> F32:
+        """1 on the nail, 0 elsewhere (N,), for points on the skin."""
+        return self._painted(points, self.plate)
+
+    def furrow_mask(self, points: F32, widened: float) -> F32:
+        """1 in the creases, 0 elsewhere (N,), for points on the skin."""
+        return self._painted(points, lambda local: self.furrows(local, widened))
+
+    def _painted(self, points: F32, mask: Callable[[Local], F32]) -> F32:
+        def on_skin(some: F32) -> F32:
+            local = self.local(some)
+            return np.where(np.abs(local.distance) < np.float32(_SKIN), mask(local), np.float32(0))
+
+        return mask_in_box(points, *self.box, on_skin)

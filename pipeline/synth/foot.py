@@ -12,9 +12,10 @@ import numpy as np
 
 from pipeline.records import F32, F64
 from pipeline.synth.digit import Crease, Digit, Nail
+from pipeline.synth.near import near_box
 from pipeline.synth.outline import Slab, beside, closed_curve, mound, profile, ridge
 from pipeline.synth.skeleton import FLOOR
-from pipeline.synth.solids import FAR, Loft, bump, ellipsoid, in_frame, mirrored, smooth_max, smooth_min
+from pipeline.synth.solids import Loft, bump, ellipsoid, in_frame, mirrored, smooth_max, smooth_min
 
 LOW = np.array([0.068, FLOOR - 0.001, -0.092])
 HIGH = np.array([0.184, FLOOR + 0.118, 0.172])
@@ -163,26 +164,13 @@ def _left(local: F32) -> F32:
 
 def foot(points: F32) -> F32:
     """Signed distance (N,) to both bare feet; far from them that of their boxes, which is shorter."""
-    folded = mirrored(points)
-    total = np.full(points.shape[1], -FAR, dtype=np.float32)
-    for axis in range(3):
-        np.maximum(total, np.float32(LOW[axis]) - folded[axis], out=total)
-        np.maximum(total, folded[axis] - np.float32(HIGH[axis]), out=total)
-    near = np.flatnonzero(total < _MARGIN)
-    if len(near):
-        total[near] = _left(in_frame(folded[:, near], ORIGIN, AXES))
-    return total
+    return near_box(mirrored(points), LOW, HIGH, _MARGIN, lambda p: _left(in_frame(p, ORIGIN, AXES)))
 
 
 def toe_nails(points: F32) -> F32:
     """1 on the toe nails, 0 elsewhere (N,), for points on the skin."""
     local = framed(points)
-    total = np.zeros(points.shape[1], dtype=np.float32)
-    for digit in _digits():
-        seen = digit.local(local)
-        close = np.abs(seen.distance) < np.float32(0.003)
-        total = np.maximum(total, digit.plate(seen) * close)
-    return total
+    return np.asarray(np.max([digit.nail_mask(local) for digit in _digits()], axis=0))
 
 
 BIG_TOE: F32 = world(_TOES[0][1])

@@ -11,10 +11,11 @@ from itertools import pairwise
 import numpy as np
 
 from pipeline.records import F32, F64
-from pipeline.synth.digit import Crease, Digit, Local, Nail
+from pipeline.synth.digit import Crease, Digit, Nail
+from pipeline.synth.near import mask_in_box, near_box
 from pipeline.synth.outline import Chart, Slab, beside, closed_curve, mound, profile, ridge
 from pipeline.synth.skeleton import FINGER_TIPS, FLOOR, JOINT_INDEX, REST
-from pipeline.synth.solids import FAR, bump, cone, mirrored, ramp, smooth_min
+from pipeline.synth.solids import bump, cone, mirrored, ramp, smooth_min
 
 LOW = np.array([0.655, FLOOR + 1.345, -0.075])
 HIGH = np.array([0.892, FLOOR + 1.440, 0.095])
@@ -112,7 +113,7 @@ _OUTLINE = (
 )  # fmt: skip
 # lines of the palm (x, z): around the ball of the thumb, across its middle, below the fingers, the wrist
 _LINES = (
-    ((0.776, 0.0300), (0.765, 0.0180), (0.752, 0.0080), (0.735, -0.0030), (0.712, -0.0060)),
+    ((0.776, 0.0300), (0.765, 0.0165), (0.750, 0.0040), (0.732, -0.0045), (0.711, -0.0050)),
     ((0.774, 0.0300), (0.766, 0.0150), (0.757, -0.0050), (0.747, -0.0250), (0.742, -0.0400)),
     ((0.768, -0.0490), (0.767, -0.0320), (0.773, -0.0140), (0.783, 0.0030), (0.792, 0.0100)),
     ((0.6985, -0.0400), (0.7010, -0.0150), (0.6985, 0.0100)),
@@ -183,30 +184,13 @@ def _left(points: F32) -> F32:
 
 def hand(points: F32) -> F32:
     """Signed distance (N,) to both hands; far from them that of their boxes, which is shorter."""
-    folded = mirrored(points)
-    total = np.full(points.shape[1], -FAR, dtype=np.float32)
-    for axis in range(3):
-        np.maximum(total, np.float32(LOW[axis]) - folded[axis], out=total)
-        np.maximum(total, folded[axis] - np.float32(HIGH[axis]), out=total)
-    near = np.flatnonzero(total < _MARGIN)
-    if len(near):
-        total[near] = _left(np.ascontiguousarray(folded[:, near]))
-    return total
-
-
-def _near_skin(local: Local) -> F32:
-    """1 for points within a few millimetres of a digit (N,), 0 for others."""
-    return (np.abs(local.distance) < np.float32(0.003)).astype(np.float32)
+    return near_box(mirrored(points), LOW, HIGH, _MARGIN, _left)
 
 
 def nails(points: F32) -> F32:
     """1 on the nails, 0 elsewhere (N,), for points on the skin."""
     folded = mirrored(points)
-    total = np.zeros(points.shape[1], dtype=np.float32)
-    for digit in _digits():
-        local = digit.local(folded)
-        total = np.maximum(total, digit.plate(local) * _near_skin(local))
-    return total
+    return np.asarray(np.max([digit.nail_mask(folded) for digit in _digits()], axis=0))
 
 
 @lru_cache(maxsize=1)
@@ -219,20 +203,22 @@ def _line_chart() -> Chart:
     return Chart.draw(LOW[[0, 2]], HIGH[[0, 2]], lines)
 
 
-def knuckles(points: F32) -> F32:
-    """Where skin is redder and folded (N,), 0..1: knuckles, creases of the fingers, lines of the palm."""
-    folded = mirrored(points)
+def _knuckles(folded: F32) -> F32:
     height = folded[1] - np.float32(FLOOR)
     (lines,), _ = _line_chart().at(folded[0], folded[2])
     total = lines * ramp(height, 1.402, 1.396) * ramp(folded[0], 0.69, 0.70)
     for name, digit in zip(FINGERS, _digits(), strict=True):
-        local = digit.local(folded)
-        total = np.maximum(total, digit.furrows(local, 1.8) * _near_skin(local))
+        total = np.maximum(total, digit.furrow_mask(folded, 1.8))
         if name != "thumb":
             x, y, z = _joint(name, 1)
             away = np.hypot(folded[0] - np.float32(x), folded[2] - np.float32(z))
             total = np.maximum(total, 0.6 * bump(away, 0.0, 0.013) * ramp(folded[1], y + 0.002, y + 0.008))
     return np.asarray(total, dtype=np.float32)
+
+
+def knuckles(points: F32) -> F32:
+    """Where skin is redder and folded (N,), 0..1: knuckles, creases of the fingers, lines of the palm."""
+    return mask_in_box(mirrored(points), LOW, HIGH, _knuckles)
 
 
 FINGER_TIP_POINTS: F32 = FINGER_TIPS[0].astype(np.float32)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from pipeline.records import F32
 from pipeline.synth.foot import AXES, ORIGIN, framed
 from pipeline.synth.last import STYLES, Last, Style, last_of, style_of
+from pipeline.synth.near import near_box, outside_box
 from pipeline.synth.noise import fractal, noise
 from pipeline.synth.skeleton import FLOOR
 from pipeline.synth.solids import (
@@ -227,11 +228,8 @@ def _laces(name: str, local: F32) -> F32:
     pieces = _lace_pieces(name)
     ends = np.array(pieces)
     low, high = ends.min(axis=(0, 1)) - 0.012, ends.max(axis=(0, 1)) + 0.012
-    inside = np.ones(local.shape[1], dtype=bool)
-    for axis in range(3):
-        inside &= (local[axis] > np.float32(low[axis])) & (local[axis] < np.float32(high[axis]))
     total = np.full(local.shape[1], FAR, dtype=np.float32)
-    near = np.flatnonzero(inside)
+    near = np.flatnonzero(outside_box(local, low, high) < 0)
     if len(near):
         some = np.ascontiguousarray(local[:, near])
         best = np.full(len(near), FAR, dtype=np.float32)
@@ -244,15 +242,9 @@ def _laces(name: str, local: F32) -> F32:
 def shoe(points: F32, style: str) -> F32:
     """Signed distance (N,) to a pair of shoes; far from them that of their boxes, which is shorter."""
     last = last_of(style)
-    folded = mirrored(points)
-    total = np.full(points.shape[1], -FAR, dtype=np.float32)
-    for axis in range(3):
-        np.maximum(total, np.float32(LOW[axis]) - folded[axis], out=total)
-        np.maximum(total, folded[axis] - np.float32(HIGH[axis]), out=total)
-    near = np.flatnonzero(total < _MARGIN)
-    if len(near):
-        total[near] = _shoe(last, style, in_frame(folded[:, near], ORIGIN, AXES))
-    return total
+    return near_box(
+        mirrored(points), LOW, HIGH, _MARGIN, lambda p: _shoe(last, style, in_frame(p, ORIGIN, AXES))
+    )
 
 
 def shoe_zone(points: F32, style: str) -> npt.NDArray[np.int8]:
