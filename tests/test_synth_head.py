@@ -159,6 +159,25 @@ def test_hair_covers_the_crown_and_leaves_the_face(style: str) -> None:
     assert np.all(hair.hair(box, cut, 5)[outside] > 0)
 
 
+@pytest.fixture(scope="module")
+def bearded() -> tuple[F32, F32, tuple[int, ...]]:
+    """A grid of 3 mm (3, N), the distance of a bearded head there (N,), and the grid's shape."""
+    low, high = np.minimum(hair.LOW, head.LOW), np.maximum(hair.HIGH, head.HIGH)
+    axes = [np.arange(low[i], high[i], 0.003, dtype=np.float32) for i in range(3)]
+    grid = np.stack([a.ravel() for a in np.meshgrid(*axes, indexing="ij")])
+    beard = hair.beard(grid, TEMPLATE, Hair(beard="full"), 0)
+    return grid, np.minimum(head.head(grid, TEMPLATE), beard), tuple(len(a) for a in axes)
+
+
+@pytest.mark.parametrize("style", [s for s in hair.STYLES if s != "bald"])
+def test_hair_grows_out_of_the_head_without_floating_bits(
+    style: str, bearded: tuple[F32, F32, tuple[int, ...]]
+) -> None:
+    grid, distance, shape = bearded
+    union = np.minimum(distance, hair.hair(grid, Hair(style=style), 0))
+    assert ndimage.label(union.reshape(shape) < 0)[1] == 1
+
+
 def test_a_bald_head_has_no_hair_and_a_shaven_chin_no_beard() -> None:
     points = somewhere(1000)
     assert np.all(hair.hair(points, Hair(style="bald"), 0) >= 1)

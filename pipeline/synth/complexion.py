@@ -163,11 +163,11 @@ def _creases(colour: F32, p: F32, traits: Traits) -> F32:
     depth, _ = _hollows(traits.face).at(x, p[1])
     shade = np.clip(depth / 0.0022, -0.35, 1) * ramp(p[2], 0.045, 0.065) * 0.22
     hole = features.nostril(folded, traits.face)
-    shade = np.maximum(shade, ramp(hole, 0.0012, 0.0) * ramp(p[2], 0.08, 0.088) * 0.85)
     shade = np.maximum(shade, _near(folded, (0.0185, 1.6285, 0.080), 0.007) * 0.22)
     shade = np.maximum(shade, ears.hollows(folded, 1 + 0.12 * traits.face.ears) * 0.5)
-    deep = _rgb(0.62, 0.46, 0.42)
-    return _mix(colour, colour * deep, np.asarray(shade, dtype=np.float32))
+    colour = _mix(colour, colour * _rgb(0.62, 0.46, 0.42), np.asarray(shade, dtype=np.float32))
+    inner = ramp(hole, 0.0014, 0.0002) * ramp(p[2], 0.085, 0.090)
+    return _mix(colour, colour * _rgb(0.30, 0.17, 0.15), inner * np.float32(0.9))
 
 
 def _shadow_of_hair(colour: F32, p: F32, traits: Traits) -> F32:

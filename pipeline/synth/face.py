@@ -21,7 +21,7 @@ from pipeline.synth.traits import Face
 EYE = (0.0315, 1.622, 0.070)
 EYE_RADIUS = 0.0122
 MOUTH_HALF = 0.0255
-BROW = ((0.0105, 1.6375), (0.022, 1.6420), (0.036, 1.6450), (0.047, 1.6425), (0.053, 1.6375))  # x, h
+BROW = ((0.0105, 1.6384), (0.022, 1.6424), (0.036, 1.6450), (0.047, 1.6425), (0.053, 1.6375))  # x, h
 _LID_START = 0.002
 _CELL = 0.0005
 _LOW = (-0.004, 1.46)  # x, h of the relief's first cell
@@ -191,10 +191,10 @@ def _bridge(face: Face) -> Loft:
     rows = (
         (1.5705 + drop, 0.0125, 0.0250 + out, 2.0),
         (1.5765 + drop, 0.0150, 0.0325 + out, 1.9),
-        (1.5835 + drop, 0.0148, 0.0345 + out, 1.75),
-        (1.5950, 0.0142, 0.0310 + 0.7 * out, 1.65),
-        (1.6100, 0.0128, 0.0240 + 0.3 * out, 1.6),
-        (1.6250, 0.0100, 0.0172, 1.7),
+        (1.5835 + drop, 0.0148, 0.0345 + out, 1.85),
+        (1.5950, 0.0142, 0.0310 + 0.7 * out, 1.8),
+        (1.6100, 0.0128, 0.0240 + 0.3 * out, 1.8),
+        (1.6250, 0.0100, 0.0172, 1.8),
         (1.6400, 0.0090, 0.0150, 1.9),
     )
     return Loft([(h, 0.0, 0.072, w * wide, f, 0.012, q) for h, w, f, q in rows], samples=256)
@@ -204,13 +204,13 @@ def nose(p: F32, face: Face) -> F32:
     """Bridge, ball, wings and the bar between the nostrils."""
     out, wide, drop = 0.0022 * face.nose_length, 1 + 0.14 * face.nose_width, -0.0022 * face.nose_length
     body = _bridge(face).distance(p, cap=0.005)
-    ball = ellipsoid(p, (0.0, 1.5808 + drop, 0.1012 + out), (0.0090 * wide, 0.0086, 0.0098))
+    ball = ellipsoid(p, (0.0, 1.5797 + drop, 0.1012 + out), (0.0092 * wide, 0.0088, 0.0098))
     body = smooth_min(body, ball, 0.011)
-    axis = ((0.93, 0.05, -0.36), (0.0, 0.98, -0.15), (0.36, 0.15, 0.93))
-    local = in_frame(p, (0.0118 * wide, 1.5775 + drop, 0.0920 + 0.4 * out), axis)
-    wing = ellipsoid(local, (0, 0, 0), (0.0051, 0.0068, 0.0125))
+    axis = ((0.93, 0.0, -0.36), (0.0, 1.0, 0.0), (0.36, 0.0, 0.93))
+    local = in_frame(p, (0.0121 * wide, 1.5757 + drop, 0.0930 + 0.4 * out), axis)
+    wing = ellipsoid(local, (0, 0, 0), (0.0050, 0.0072, 0.0125))
     body = smooth_min(body, wing, 0.0065)
-    bar = cone(p, (0, 1.5735 + drop * 0.5, 0.0930), (0, 1.5755 + drop, 0.1030 + out), (0.0038, 0.0042))
+    bar = cone(p, (0, 1.5732 + drop * 0.5, 0.0930), (0, 1.5745 + drop, 0.1030 + out), (0.0038, 0.0042))
     return smooth_min(body, bar, 0.005)
 
 
@@ -218,8 +218,8 @@ def nostril(p: F32, face: Face) -> F32:
     """The hollow to be cut into the underside of the nose."""
     out, wide, drop = 0.0022 * face.nose_length, 1 + 0.14 * face.nose_width, -0.0022 * face.nose_length
     axis = ((0.92, 0, -0.38), (0.1, 0.97, 0.22), (0.38, -0.22, 0.92))
-    local = in_frame(p, (0.0068 * wide, 1.5718 + drop, 0.0985 + 0.5 * out), axis)
-    return ellipsoid(local, (0, 0, 0), (0.0032, 0.0048, 0.0058))
+    local = in_frame(p, (0.0060 * wide, 1.5710 + drop, 0.0978 + 0.5 * out), axis)
+    return ellipsoid(local, (0, 0, 0), (0.0030, 0.0042, 0.0058))
 
 
 def polyline_distance(a: F64, b: F64, points: Sequence[Vector]) -> tuple[F64, F64]:
