@@ -159,8 +159,10 @@ def render(
         made = build.render(request, report)
     for reject in made.rejects:
         click.echo(f"not used: {reject.scan}: {reject.reason}")
-    click.echo(f"{made.images} images of {made.scans} scans ({made.views} views) in {made.seconds:.0f} s")
-    click.echo(f"images: {data / 'PERS'}   list: {data / 'list' / f'{dataset}_all.txt'}")
+    click.echo(
+        f"scans drawn: {made.scans}, views: {made.views}, images: {made.images}, in {made.seconds:.0f} s"
+    )
+    click.echo(f"images: {data / 'PERS'}, list: {data / 'list' / f'{dataset}_all.txt'}")
     if not made.scans:
         raise click.exceptions.Exit(1)
 
@@ -207,7 +209,7 @@ def people(
     request = layouts.SynthRequest(out, people, seed, layout, vertices, defects_of(defects))
     with _reporting("making people") as report:
         done = layouts.write_people(request, report)
-    click.echo(f"{done.made} people made, {done.kept} kept, in {done.seconds:.0f} s")
+    click.echo(f"people made: {done.made}, kept: {done.kept}, in {done.seconds:.0f} s")
     click.echo(f"scans: {done.folder}")
 
 
@@ -259,6 +261,7 @@ def _reporting(title: str) -> Iterator[Report]:
 
     console = Console(stderr=True, highlight=False, markup=False)
     if not console.is_terminal:
+        click.echo(title, err=True)
         yield lambda text: click.echo(text, err=True)
         return
     with console.status(title):

@@ -128,7 +128,7 @@ def test_an_end_that_is_nobodys_bug_is_one_line(
 
     monkeypatch.setattr(build, "render", fail)
     assert cli.main(["render", "demo"]) == code
-    assert capsys.readouterr().err.strip() == said
+    assert capsys.readouterr().err.splitlines() == ["rendering demo", said]
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), OSError(errno.EBADF, "a bug")])
@@ -166,9 +166,9 @@ def test_options_become_the_request_and_the_summary_is_told(
     )
     assert asked == [expected]
     told = capsys.readouterr()
-    assert told.err == "drawing\n"
+    assert told.err == "rendering demo\ndrawing\n"
     assert "not used: 00002: has no faces\n" in told.out
-    assert "30 images of 3 scans (6 views) in 12 s\n" in told.out
+    assert "scans drawn: 3, views: 6, images: 30, in 12 s\n" in told.out
     assert str(tmp_path / "list" / "demo_all.txt") in told.out
 
 
@@ -214,7 +214,7 @@ def test_people_are_asked_for_with_or_without_the_commands_name(
     assert cli.main(["synth", *name, "out", *options]) == 0
     expected = SynthRequest(Path("out"), 5, 3, "thuman2", 9000, Defects(floor=True, yaw=True))
     assert asked == [expected, expected]
-    assert "3 people made, 2 kept, in 7 s\nscans: somewhere\n" in capsys.readouterr().out
+    assert "people made: 3, kept: 2, in 7 s\nscans: somewhere\n" in capsys.readouterr().out
 
 
 def test_without_options_the_people_are_the_usual_ones(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,6 +255,7 @@ def test_ctrl_c_while_making_people_leaves_only_whole_files(tmp_path: Path) -> N
     command = (sys.executable, "-m", "cli", "synth", str(tmp_path), "--vertices", "20000")
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr
+        assert running.stderr.readline() == "making people\n"
         first = running.stderr.readline()
         running.send_signal(signal.SIGINT)
         rest = running.stderr.read()
