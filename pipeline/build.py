@@ -53,9 +53,9 @@ def _scans(work: Workspace, request: RenderRequest, report: Report) -> list[Scan
     """The scans to draw; the demo's are made first."""
     if work.dataset != demo.NAME:
         return datasets.find_scans(work)
-    ids = demo.ids(request.demo_people)
-    people.run(work, ids, request.demo_vertices, request.seed, report)
-    return [scan for scan in datasets.find_scans(work) if scan.scan in ids]
+    people.run(work, request.demo_people, request.demo_vertices, request.seed, report)
+    wanted = demo.ids(request.demo_people)
+    return [scan for scan in datasets.find_scans(work) if scan.scan in wanted]
 
 
 def _build(work: Workspace, studio: Studio, scan: ScanRow) -> tuple[str, list[str]]:

@@ -37,7 +37,7 @@ class RenderRequest:
         _check_angles("pitches", self.pitches, 90.0)
         _check_range("size", self.size, LEAST_SIZE, LARGEST_SIZE)
         _check_range("seed", self.seed, 0, 2**63 - 1)
-        _check_range("demo_people", self.demo_people, 1, 99_999)
+        _check_range("demo_people", self.demo_people, 1, 9_999)
         _check_range("demo_vertices", self.demo_vertices, 5_000, 10_000_000)
 
 

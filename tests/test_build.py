@@ -4,12 +4,14 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import trimesh
 
+from pipeline import datasets
 from pipeline.build import render
 from pipeline.config import RenderRequest
 from pipeline.errors import ConfigError
@@ -18,7 +20,9 @@ from pipeline.formats.ply import write_ply
 from pipeline.geometry.camera import portrait_camera
 from pipeline.geometry.depth import decode
 from pipeline.records import Mesh
+from pipeline.stages import align
 from pipeline.stages import render as stage
+from pipeline.store import Workspace
 
 SIZE = 64
 YAWS = (-30.0, 0.0)
@@ -181,3 +185,37 @@ def test_a_full_disk_stops_the_build_with_one_line(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(stage, "write_color", full)
     with pytest.raises(ConfigError, match=r"cannot write .*: No space left on device"):
         render(request(tmp_path), lambda text: None)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> RenderRequest:
+    """A demo of two small people that has been built once."""
+    data = tmp_path_factory.mktemp("demo")
+    request = RenderRequest("demo", data, yaws=YAWS, size=SIZE, demo_people=2, demo_vertices=6_000)
+    said: list[str] = []
+    assert render(request, said.append).scans == 2
+    assert sum("known from SMPL-X parameters" in text for text in said) == 2
+    return request
+
+
+def test_the_demo_keeps_its_people(demo: RenderRequest) -> None:
+    scan = demo.data / "obj" / "demo" / "00001" / "00001.ply"
+    first, made, said = digests(demo.data), scan.stat().st_mtime_ns, list[str]()
+    assert render(demo, said.append).images == 20
+    assert "00001 (1 of 2): kept" in said
+    assert scan.stat().st_mtime_ns == made
+    assert digests(demo.data) == first
+
+
+def test_the_demo_draws_no_more_people_than_asked(demo: RenderRequest) -> None:
+    assert render(replace(demo, demo_people=1), lambda text: None).scans == 1
+
+
+def test_people_are_aligned_as_their_makers_know_them(demo: RenderRequest) -> None:
+    work = Workspace(demo.data, "demo")
+    for scan in datasets.find_scans(work):
+        truth = json.loads((work.absolute(scan.path).parent / "truth.json").read_text(encoding="utf-8"))
+        found = align.run(work, scan)
+        assert found.front_yaw == pytest.approx(truth["front_yaw"], abs=1e-6)
+        assert found.centre == pytest.approx(truth["centre"], abs=1e-6)
+        assert found.scale == pytest.approx(truth["scale"], rel=1e-6)

@@ -31,7 +31,13 @@ def test_every_layout_of_2k2k_is_found(tmp_path: Path, branch: str) -> None:
 
 @pytest.mark.parametrize("name", ["00003.json", "smplx_param.json", "00003_smplx.npz"])
 def test_parameters_beside_a_scan_are_found_among_other_facts(tmp_path: Path, name: str) -> None:
-    others = ("kp3ds.json", "00003.joints.json", "smplx10475_rigid_mesh.obj")
+    others = (
+        "kp3ds.json",
+        "00003.joints.json",
+        "00003.truth.json",
+        "truth.json",
+        "smplx10475_rigid_mesh.obj",
+    )
     work = lay(tmp_path, *(f"00003/{n}" for n in ("00003.ply", name, *others)))
     assert datasets.find_scans(work)[0].parameters == f"obj/2K2K/00003/{name}"
 

@@ -10,7 +10,7 @@ from pipeline.store import Workspace
 
 NAME = "2K2K"
 _BRANCHES = (".", "train", "test", "1M")
-_OTHER_FACTS = ("kp3ds", "joints")  # what else lies beside a scan as JSON or NPZ
+_OTHER_FACTS = ("kp3ds", "joints", "truth")  # what else lies beside a scan as JSON or NPZ
 
 
 def scans(work: Workspace) -> list[ScanRow]:
