@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 
 import click
 
@@ -22,6 +23,7 @@ _THE_DISK_SAYS_NO = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT),
     *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
 }
+_PATIENCE = 2.0  # seconds after which something must have been said
 _DATA = click.option(
     "--data",
     type=click.Path(path_type=Path),
@@ -207,7 +209,7 @@ def people(
     from pipeline.synth.defects import defects_of
 
     request = layouts.SynthRequest(out, people, seed, layout, vertices, defects_of(defects))
-    with _reporting("making people") as report:
+    with _reporting(f"making {people} people of {vertices:,} vertices") as report:
         done = layouts.write_people(request, report)
     click.echo(f"people made: {done.made}, kept: {done.kept}, in {done.seconds:.0f} s")
     click.echo(f"scans: {done.folder}")
@@ -256,16 +258,24 @@ def _answer(error: BaseException) -> tuple[int, str]:
 
 @contextmanager
 def _reporting(title: str) -> Iterator[Report]:
-    """Something to call with one line of progress: a live line on a terminal, plain lines elsewhere."""
+    """Something to call with one line of progress: a live line on a terminal, plain lines elsewhere.
+
+    Elsewhere the title comes too, but only after a while, so that a request refused at once stays one line.
+    """
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False, markup=False)
-    if not console.is_terminal:
-        click.echo(title, err=True)
-        yield lambda text: click.echo(text, err=True)
+    if console.is_terminal:
+        with console.status(title):
+            yield console.print
         return
-    with console.status(title):
-        yield console.print
+    after_a_while = Timer(_PATIENCE, click.echo, (title,), {"err": True})
+    after_a_while.daemon = True
+    after_a_while.start()
+    try:
+        yield lambda text: click.echo(text, err=True)
+    finally:
+        after_a_while.cancel()
 
 
 def _explained(error: click.ClickException) -> str:
