@@ -42,8 +42,9 @@ def test_a_person_is_drawn_as_a_ray_caster_sees_it(person: Mesh, yaw: float, pit
     both = seen & drawn
     for surface, true in ((frame.front, nearest), (frame.back, farthest)):
         error = np.abs(encode(surface.length, camera)[both] - stored(true[both]))
-        assert (error <= 0.55).mean() > 0.9998  # half a step of rounding and a little for float32
-        assert np.mean(error) == pytest.approx(0.25, abs=0.01)  # what rounding to the nearest leaves
+        close = error <= 0.55  # half a step of rounding and a little for float32
+        assert close.mean() > 0.9998
+        assert error[close].mean() == pytest.approx(0.25, abs=0.005)  # what rounding to the nearest leaves
     np.testing.assert_array_equal(drawn, frame.back.length > 0)
     assert not frame.shaded[~drawn].any()
     assert frame.shaded[drawn].max() < 255
