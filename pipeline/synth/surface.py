@@ -51,7 +51,8 @@ def extract_count(
         if len(cells) == 1 and 4 * count < vertices:
             cell /= 2
         else:
-            cell = _next_cell(cells[-2:], worths[-2:], max(vertices / 16, min(vertices, 16 * count)))
+            aim = vertices if 32 * count > vertices else vertices / 16
+            cell = _next_cell(cells[-2:], worths[-2:], aim)
     return made
 
 
