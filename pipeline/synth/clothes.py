@@ -171,7 +171,7 @@ def _neck_hole(points: F32, garment: Garment) -> F32:
     forward = (z + np.float32(b - 0.044)) * np.float32(1 / b)
     opening = np.sqrt((x * np.float32(1 / a)) ** 2 + forward**2 + np.float32(1e-6))
     lowered = h - np.float32(1.395 - sag) - np.maximum(-z - np.float32(0.02), 0) * np.float32(0.95)
-    return smooth_max((opening - 1) * np.float32(b), -lowered, 0.01)
+    return smooth_max((opening - 1) * np.float32(b), -lowered, 0.03)
 
 
 def _collar(points: F32) -> F32:

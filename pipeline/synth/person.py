@@ -65,12 +65,13 @@ _SHOES: tuple[Colour, ...] = (
     (0.20, 0.25, 0.36),
 )
 
-_STYLES_WOMAN = ("long", "bob", "bun", "ponytail", "curly", "short")
+_STYLES_WOMAN = ("long", "bob", "bun", "ponytail", "curly", "long")
 _STYLES_MAN = ("short", "side", "buzz", "curly", "short", "bald")
 _OUTFITS_WOMAN = ("jeans", "skirt", "coat", "shirt", "shorts", "skirt")
 _OUTFITS_MAN = ("jeans", "shirt", "shorts", "coat", "jeans", "shirt")
 # in the order of Face: nose length and width, lips, brow, jaw, chin, cheeks, eyes, ears
-_WOMANS_FACE = np.array([-0.25, -0.35, 0.35, -0.5, -0.5, -0.3, 0.2, 0.35, -0.3])
+_WOMANS_FACE = np.array([-0.4, -0.4, 0.4, -0.7, -0.6, -0.35, 0.2, 0.5, -0.3])
+_MANS_FACE = np.array([0.15, 0.2, -0.1, 0.4, 0.5, 0.4, -0.1, -0.2, 0.2])
 POSES_DRAWN = (
     "standing",
     "a-pose",
@@ -168,10 +169,13 @@ def draw(seed: int, index: int) -> Traits:
     nth = index // 2
     style = _turn(_STYLES_WOMAN if woman else _STYLES_MAN, seed, nth, 2 if woman else 3)
     outfit = _turn(_OUTFITS_WOMAN if woman else _OUTFITS_MAN, seed, nth, 4 if woman else 5)
+    pose = _turn(POSES_DRAWN, seed, index, 6)
+    if pose == "sitting" and outfit in ("skirt", "coat"):
+        outfit = "jeans"  # cloth that hangs free would stand on the lap like a board
     tone = int(random.integers(len(_SKINS)))
     hairs = _HAIRS if tone < 3 else _HAIRS[:2]
-    lean = _WOMANS_FACE if woman else -_WOMANS_FACE
-    face = Face(*(float(v) for v in np.round(np.clip(lean + random.normal(0, 0.35, 9), -1, 1), 4)))
+    lean = _WOMANS_FACE if woman else _MANS_FACE
+    face = Face(*(float(v) for v in np.round(np.clip(lean + random.normal(0, 0.3, 9), -1, 1), 4)))
     beard = "none" if woman else _pick(random, ("none", "none", "stubble", "full"))
     return Traits(
         seed=int(random.integers(2**31 - 1)),
@@ -183,7 +187,7 @@ def draw(seed: int, index: int) -> Traits:
         garments=_outfit(outfit, woman, random),
         betas=_betas(woman, random),
         expression=_expression(random),
-        pose=_turn(POSES_DRAWN, seed, index, 6),
+        pose=pose,
     )
 
 
