@@ -9,10 +9,10 @@ from scipy.ndimage import map_coordinates
 
 from pipeline.records import F32
 
-_TILE = 64
+_TILE = 32
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _lattice(seed: int) -> F32:
     values = np.random.default_rng([0x5CA2, seed]).uniform(-1, 1, (_TILE,) * 3)
     return values.astype(np.float32)
