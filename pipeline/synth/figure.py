@@ -134,7 +134,8 @@ def _skin(traits: Traits, bare_feet: bool) -> Layer:
 
 def _layers(traits: Traits, bend: float) -> tuple[Layer, ...]:
     shod = {g.kind for g in traits.garments} & set(shoe.STYLES)
-    layers = [_skin(traits, bare_feet=not shod or "ballerina" in shod)]
+    low_cut = {"ballerina", "shorts", "skirt"} & {g.kind for g in traits.garments}  # the ankle shows
+    layers = [_skin(traits, bare_feet=not shod or bool(low_cut))]
     for number, garment in enumerate(traits.garments):
         seed = (traits.seed + 101 * number) % 100_000
         if garment.kind in shoe.STYLES:
