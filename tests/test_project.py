@@ -111,20 +111,31 @@ def _applies(requirement: str) -> bool:
     )
 
 
-def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
-    imported: set[str] = set()
-    for path in (ROOT / "cli.py", *(p for name in PACKAGES for p in (ROOT / name).rglob("*.py"))):
+def _imported(*places: str) -> set[str]:
+    """The distributions imported anywhere in these files and folders."""
+    modules: set[str] = set()
+    for path in (
+        p for place in places for p in (ROOT / place, *(ROOT / place).rglob("*.py")) if p.is_file()
+    ):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
-                imported |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                imported.add(node.module.split(".")[0])
+                modules |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules.add(node.module.split(".")[0])
     homes = packages_distributions()
-    used = {_name(homes[m][0]) for m in imported - set(sys.stdlib_module_names) - {"cli", *PACKAGES}}
+    return {_name(homes[m][0]) for m in modules - set(sys.stdlib_module_names) if m in homes} - {"scan2k"}
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
     project = _project()["project"]
     needed = {_name(requirement) for requirement in project["dependencies"]}
     optional = {_name(requirement) for requirement in project["optional-dependencies"]["body"]}
-    assert needed <= used <= needed | optional
+    developers = {_name(requirement) for requirement in project["optional-dependencies"]["dev"]}
+    assert needed <= _imported("cli.py", *PACKAGES) <= needed | optional
+    judges = {"mypy", "ruff", "scan2k"}  # these are run, not imported
+    assert (
+        developers - judges <= _imported("tests", "tools", "benchmarks") <= needed | optional | developers
+    )
 
 
 @pytest.fixture(scope="module")
