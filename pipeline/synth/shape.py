@@ -235,6 +235,18 @@ def shape_transforms(full: F64) -> F64:
     return np.concatenate([growth, motion - growth * REST], axis=1)
 
 
+def basis(points: F32, weights: F32) -> F32:
+    """What one unit of each shape and each expression coefficient does (20, 3, N), at points (3, N)."""
+    out = np.zeros((2 * COMPONENTS, *points.shape), dtype=np.float32)
+    for k, unit in enumerate(np.eye(2 * COMPONENTS)):
+        full, expression = unit[:COMPONENTS], unit[COMPONENTS:]
+        table = shape_transforms(full).T.astype(np.float32)
+        blend = np.einsum("kj,jn->kn", table, weights)
+        out[k] = blend[:3] * points + blend[3:]
+        add_bumps(out[k], points, weights, full, expression)
+    return out
+
+
 def add_bumps(out: F32, points: F32, weights: F32, full: F64, expression: F64) -> None:
     """Add the local bumps of shape and expression to out (3, N), at points (3, N) with weights (55, N)."""
     for names, bumps, values in (
