@@ -22,7 +22,7 @@ from pipeline.geometry.transform import front_yaw, scale_about
 from pipeline.records import BodyParameters
 from pipeline.synth import folders, layouts
 from pipeline.synth.defects import Defects
-from pipeline.synth.keypoints import all_joints, kp3ds, whole_body
+from pipeline.synth.joints import kp3ds, smplx_joints, whole_body
 from pipeline.synth.layouts import LAYOUTS, SynthRequest, write_people
 from pipeline.synth.person import draw
 from pipeline.synth.rig import deform, posed_joints
@@ -168,18 +168,18 @@ def test_all_layouts_hold_the_same_person(people: Path) -> None:
 
 
 def test_joint_files_hold_the_joints_of_the_body(people: Path) -> None:
-    points = all_joints(body_of(people, "2k2k"))
+    points = smplx_joints(body_of(people, "2k2k"))
     assert np.allclose(read_kp3ds(people / FILES["2k2k"][2])[:, :3], kp3ds(points), atol=1e-8)
     for layout, name in (("thuman2", 0), ("renderpeople", 0), ("folder", 0)):
         content = json.loads((people / FILES[layout][name]).read_text())
-        expected = whole_body(all_joints(body_of(people, layout)))
+        expected = whole_body(smplx_joints(body_of(people, layout)))
         assert np.allclose(content["joint3d"], expected, atol=1e-3 if layout == "renderpeople" else 1e-5)
         assert content["visible"] == [1] * 133
 
 
 def test_the_31_keypoints_are_the_same_in_every_order() -> None:
     """The table of docs/conventions.md, column against column."""
-    points = all_joints(figure_of(draw(3, 1)).body)
+    points = smplx_joints(figure_of(draw(3, 1)).body)
     smplx = [55, 57, 56, 59, 58, 16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8, 60, 61, 62, 63, 64, 65]
     smplx += [25, 28, 34, 31, 40, 43, 49, 46]
     coco = [*range(23), 96, 100, 104, 108, 117, 121, 125, 129]

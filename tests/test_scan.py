@@ -13,10 +13,9 @@ from pipeline.geometry.transform import front_yaw, turn_y
 from pipeline.records import I32, BodyParameters
 from pipeline.synth import scan as scans
 from pipeline.synth.defects import CHOICES, NONE, Defects, defects_of, placed, turned
-from pipeline.synth.keypoints import registered
 from pipeline.synth.person import draw
 from pipeline.synth.rig import deform, posed_joints
-from pipeline.synth.scan import Cast, Scan, cast, make_scan, pose
+from pipeline.synth.scan import Cast, Scan, cast, make_scan, pose, registered
 from pipeline.synth.skeleton import JOINT_INDEX
 from pipeline.synth.template import SPECIAL
 
@@ -146,6 +145,11 @@ def test_the_truth_is_that_of_the_clean_person(figure_cast: Cast, name: str) -> 
     assert np.allclose(made.joints, posed_joints(made.body), atol=1e-12)
     middle = made.skin.vertices[: len(clean.skin.vertices) // 2].mean(axis=0)
     assert np.linalg.norm(middle - made.alignment.centre) < 0.5 * unit
+
+
+def test_defects_are_counted_among_the_vertices() -> None:
+    made = make_scan(draw(1, 0), VERTICES, defects_of(["holes", "fragments", "floor"]))
+    assert len(made.skin.vertices) == pytest.approx(VERTICES, rel=0.05)
 
 
 def test_defects_come_in_the_units_of_the_scan(figure_cast: Cast) -> None:

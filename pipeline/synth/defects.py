@@ -24,6 +24,8 @@ from pipeline.synth.surface import extract
 CENTIMETRES = 100.0
 _FLOOR_SHARE = 0.02  # of the vertices
 _FLOOR_RADIUS = 0.42
+_LUMPS = 7
+_LUMP_VERTICES = 80
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,11 @@ def damaged(skin: Skin, defects: Defects, seed: int, unit: float) -> Skin:
     return _joined(pieces)
 
 
+def vertices_added(defects: Defects, vertices: int) -> int:
+    """About how many vertices the defects add to a surface of so many."""
+    return _LUMPS * _LUMP_VERTICES * defects.fragments + int(_FLOOR_SHARE * vertices) * defects.floor
+
+
 def _perforated(skin: Skin, random: np.random.Generator, unit: float) -> Skin:
     """Without the faces around a few places."""
     count = int(random.integers(6, 15))
@@ -125,7 +132,7 @@ def _fragments(skin: Skin, random: np.random.Generator, seed: int, unit: float) 
     lumps: list[Skin] = []
     normals = vertex_normals(skin.vertices, skin.faces)
     tree = cKDTree(skin.vertices[:: max(1, len(skin.vertices) // 20_000)])
-    while len(lumps) < 7:
+    while len(lumps) < _LUMPS:
         at = int(random.integers(len(skin.vertices)))
         radius = random.uniform(0.006, 0.02)
         centre = skin.vertices[at] + normals[at] * np.float32(random.uniform(0.04, 0.12) * unit)
@@ -138,7 +145,7 @@ def _fragments(skin: Skin, random: np.random.Generator, seed: int, unit: float) 
             rough = noise(points, radius, seed % 1000 + number) * np.float32(0.4 * radius)
             return np.asarray(reach - np.float32(radius) + rough, dtype=np.float32)
 
-        vertices, faces = extract(distance, (-2 * radius,) * 3, (2 * radius,) * 3, radius / 4)
+        vertices, faces = extract(distance, (-2 * radius,) * 3, (2 * radius,) * 3, radius / 2)
         place = np.asarray(centre + vertices * np.float32(unit), dtype=np.float32)
         lumps.append(Skin(place, place, faces, np.repeat(skin.colors[at : at + 1], len(place), axis=0)))
     return lumps

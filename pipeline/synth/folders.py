@@ -19,7 +19,7 @@ from pipeline.formats.ply import write_ply
 from pipeline.records import F64, BodyParameters, Bool, Mesh
 from pipeline.synth.atlas import size_for, texture_of, unwrap
 from pipeline.synth.defects import CENTIMETRES, Skin
-from pipeline.synth.keypoints import kp3ds, whole_body
+from pipeline.synth.joints import kp3ds, whole_body
 from pipeline.synth.shape import GENDER_STEP, SHAPE_NAMES
 from pipeline.synth.synergies import hand_from_pca, hand_to_pca
 

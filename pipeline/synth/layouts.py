@@ -19,9 +19,9 @@ from pipeline.errors import ConfigError
 from pipeline.formats.parameters import to_dict
 from pipeline.synth.defects import NONE, Defects
 from pipeline.synth.folders import LAYOUTS, Layout, Person
-from pipeline.synth.keypoints import all_joints, registered
+from pipeline.synth.joints import smplx_joints
 from pipeline.synth.person import draw
-from pipeline.synth.scan import Scan, make_scan
+from pipeline.synth.scan import Scan, make_scan, registered
 from pipeline.synth.skeleton import JOINT_NAMES
 from pipeline.synth.traits import Traits
 
@@ -130,7 +130,7 @@ def _write_person(request: SynthRequest, layout: Layout, dataset: str, index: in
     scan.unlink(missing_ok=True)  # an old one must not pass for the new one until all is written
     truth = _truth(made, traits) | {"options": _options(request, index)}
     write_text(layout.truth(scan), json.dumps(truth, indent=1) + "\n")
-    person = Person(made.skin, made.body, all_joints(made.body), registered(made.body))
+    person = Person(made.skin, made.body, smplx_joints(made.body), registered(made.body))
     layout.write(request.out, dataset, name, person)
     return traits, made
 

@@ -15,12 +15,13 @@ import numpy as np
 
 from pipeline.geometry.mesh import area_centre, vertex_normals
 from pipeline.geometry.transform import front_yaw, scale_about
-from pipeline.records import F32, F64, I32, U8, Alignment, BodyParameters
+from pipeline.records import F32, F64, I32, U8, Alignment, BodyParameters, Mesh
 from pipeline.synth import rig
-from pipeline.synth.defects import NONE, Defects, Skin, damaged, placed
+from pipeline.synth.defects import NONE, Defects, Skin, damaged, placed, vertices_added
 from pipeline.synth.figure import figure_of
 from pipeline.synth.lattice import DEFAULT
 from pipeline.synth.surface import extract_count
+from pipeline.synth.template import template
 from pipeline.synth.traits import Traits
 
 CHUNK = 1 << 15  # vertices handled at once; neighbours in the list are neighbours in space
@@ -77,9 +78,9 @@ def make_scan(
 ) -> Scan:
     """The scan of a person; `fit` says the body in the terms of a layout before it is posed."""
     figure = figure_of(traits)
-    return pose(
-        cast(figure, vertices), placed(fit(figure.body), defects, traits.seed), defects, traits.seed
-    )
+    body = placed(fit(figure.body), defects, traits.seed)
+    own = vertices - vertices_added(defects, vertices)
+    return pose(cast(figure, own), body, defects, traits.seed)
 
 
 def cast(figure: Solid, vertices: int) -> Cast:
@@ -104,6 +105,11 @@ def pose(cast: Cast, body: BodyParameters, defects: Defects, seed: int) -> Scan:
     )
     skin = damaged(Skin(vertices, cast.rest, cast.faces, cast.colors), defects, seed, body.scale)
     return Scan(skin, body, rig.posed_joints(body), alignment)
+
+
+def registered(body: BodyParameters) -> Mesh:
+    """The body under a scan (10475 vertices), in the scan's coordinates."""
+    return Mesh(rig.deform(template().vertices, body), template().faces)
 
 
 def in_chunks(function: Callable[..., np.typing.NDArray[Made]], *arrays: F32) -> np.typing.NDArray[Made]:
