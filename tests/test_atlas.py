@@ -21,7 +21,7 @@ def lump() -> tuple[F32, I32, U8]:
         x, y, z = points
         balls = np.sqrt((np.abs(x) - np.float32(0.3)) ** 2 + y * y + z * z) - np.float32(0.2)
         bar = np.maximum(np.sqrt(y * y + z * z) - np.float32(0.05), np.abs(x) - np.float32(0.3))
-        return np.minimum(balls, bar) + fractal(points, 0.15, 3, 1) * np.float32(0.03)
+        return np.asarray(np.minimum(balls, bar) + fractal(points, 0.15, 3, 1) * np.float32(0.03))
 
     vertices, faces = extract(distance, (-0.6, -0.3, -0.3), (0.6, 0.3, 0.3), 0.012)
     colors = 128 + 100 * np.sin(vertices * (4, 5, 6) + (0, 1, 2))
@@ -49,7 +49,7 @@ def sampled(image: U8, uvs: F32) -> F32:
     wide = image.astype(np.float32)
     upper = wide[row, column] * (1 - s) + wide[row, column + 1] * s
     lower = wide[row + 1, column] * (1 - s) + wide[row + 1, column + 1] * s
-    return upper * (1 - t) + lower * t
+    return np.asarray(upper * (1 - t) + lower * t)
 
 
 def chart_boxes(made: Atlas) -> np.ndarray:
@@ -139,7 +139,8 @@ def test_twice_the_same() -> None:
 
 def test_triangles_that_tile_a_square_cover_each_pixel_once() -> None:
     points = np.random.default_rng(3).uniform(0, 64, (200, 2))
-    points[:8] = [[0, 0], [64, 0], [0, 64], [64, 64], [10.5, 0], [10.5, 10.5], [40, 10.5], [40.5, 40.5]]
+    points[:4] = np.array([[0.0, 0.0], [64.0, 0.0], [0.0, 64.0], [64.0, 64.0]])
+    points[4:8] = np.array([[10.5, 0.0], [10.5, 10.5], [40.0, 10.5], [40.5, 40.5]])
     triangles = points[Delaunay(points).simplices]
     covered = cover(triangles, 64)
     assert np.array_equal(np.sort(covered.pixel), np.arange(64 * 64))

@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,11 +23,13 @@ from pipeline.geometry.transform import front_yaw, scale_about
 from pipeline.records import BodyParameters
 from pipeline.synth import folders, layouts
 from pipeline.synth.defects import Defects
+from pipeline.synth.figure import figure_of
+from pipeline.synth.folders import LAYOUTS
 from pipeline.synth.joints import kp3ds, smplx_joints, whole_body
-from pipeline.synth.layouts import LAYOUTS, SynthRequest, write_people
+from pipeline.synth.layouts import SynthRequest, write_people
 from pipeline.synth.person import draw
 from pipeline.synth.rig import deform, posed_joints
-from pipeline.synth.scan import figure_of
+from pipeline.synth.scan import make_scan
 from pipeline.synth.skeleton import JOINT_NAMES
 from pipeline.synth.synergies import hand_from_pca
 from pipeline.synth.template import template
@@ -76,7 +79,7 @@ def remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layouts, "make_scan", MAKE_ONCE)
 
 
-MAKE_ONCE = cache(layouts.make_scan)
+MAKE_ONCE = cache(make_scan)
 
 
 def quiet(_: str) -> None:
@@ -101,8 +104,11 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def truth_of(people: Path, layout: str) -> dict:
-    return json.loads((people / next(f for f in FILES[layout] if f.endswith("truth.json"))).read_text())
+def truth_of(people: Path, layout: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(
+        (people / next(f for f in FILES[layout] if f.endswith("truth.json"))).read_text()
+    )
+    return content
 
 
 def scan_of(people: Path, layout: str) -> trimesh.Trimesh:
@@ -197,6 +203,7 @@ def test_a_textured_scan_has_the_colours_of_the_plain_one(people: Path, layout: 
     column = np.floor(middles[:, 0] * image.shape[1]).astype(int)
     row = np.floor((1 - middles[:, 1]) * image.shape[0]).astype(int)
     shown = image[row, column]
+    assert plain.colors is not None
     meant = plain.colors[plain.faces].astype(float).mean(axis=1)
     off = np.abs(shown - meant).max(axis=1)
     assert np.median(off) < 4

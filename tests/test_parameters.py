@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,9 @@ def a_body() -> BodyParameters:
 
 
 @pytest.mark.parametrize(("write", "name"), [(write_json, "a.json"), (write_npz, "a.npz")])
-def test_what_is_written_is_read(tmp_path: Path, write, name: str) -> None:  # noqa: ANN001
+def test_what_is_written_is_read(
+    tmp_path: Path, write: Callable[[Path, BodyParameters], None], name: str
+) -> None:
     body = a_body()
     write(tmp_path / name, body)
     read = read_parameters(tmp_path / name)

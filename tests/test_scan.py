@@ -13,6 +13,7 @@ from pipeline.geometry.transform import front_yaw, turn_y
 from pipeline.records import I32, BodyParameters
 from pipeline.synth import scan as scans
 from pipeline.synth.defects import CHOICES, NONE, Defects, defects_of, placed, turned
+from pipeline.synth.figure import figure_of
 from pipeline.synth.person import draw
 from pipeline.synth.rig import deform, posed_joints
 from pipeline.synth.scan import Cast, Scan, cast, make_scan, pose, registered
@@ -43,12 +44,12 @@ def a_body(seed: int = 2) -> BodyParameters:
 
 @pytest.fixture(scope="module")
 def figure_cast() -> Cast:
-    return cast(scans.figure_of(draw(1, 0)), VERTICES)
+    return cast(figure_of(draw(1, 0)), VERTICES)
 
 
 def scan_with(figure_cast: Cast, *names: str, seed: int = 5) -> Scan:
     defects = defects_of(names)
-    body = scans.figure_of(draw(1, 0)).body
+    body = figure_of(draw(1, 0)).body
     return pose(figure_cast, placed(body, defects, seed), defects, seed)
 
 
@@ -177,6 +178,6 @@ def test_the_face_of_the_scan_is_that_of_the_body_model() -> None:
 
 def test_threads_change_no_byte(figure_cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scans, "JOBS", 1)
-    again = cast(scans.figure_of(draw(1, 0)), VERTICES)
+    again = cast(figure_of(draw(1, 0)), VERTICES)
     for field in ("rest", "faces", "colors", "spread"):
         assert getattr(again, field).tobytes() == getattr(figure_cast, field).tobytes()

@@ -9,13 +9,15 @@ from pipeline.records import F32, I32
 from pipeline.synth.cubes import COUNTS, EDGES, TRIANGLES
 from pipeline.synth.lattice import Lattice, Sampling
 from pipeline.synth.noise import fractal
+from pipeline.synth.solids import Distance
 from pipeline.synth.surface import extract, extract_count
 
+Side = tuple[tuple[int, int], tuple[int, int]]  # from one crossed edge to another
 BOX = (-0.6, -0.6, -0.6), (0.6, 0.6, 0.6)
 
 
 def ball(points: F32) -> F32:
-    return np.sqrt((points * points).sum(axis=0)) - np.float32(0.5)
+    return np.asarray(np.sqrt((points * points).sum(axis=0)) - np.float32(0.5))
 
 
 def thin(points: F32) -> F32:
@@ -23,7 +25,7 @@ def thin(points: F32) -> F32:
     x, y, z = points
     rod = np.maximum(np.sqrt(y * y + z * z) - np.float32(0.012), np.abs(x) - np.float32(0.5))
     plate = np.maximum(np.maximum(np.abs(x), np.abs(y)) - np.float32(0.3), np.abs(z) - np.float32(0.005))
-    return np.minimum(rod, plate)
+    return np.asarray(np.minimum(rod, plate))
 
 
 def directed_edges(faces: I32, count: int) -> np.ndarray:
@@ -59,7 +61,7 @@ def test_every_case_is_bounded_by_the_edges_its_corners_differ_on() -> None:
 def test_two_cubes_always_close_on_their_common_face() -> None:
     """All 2^12 pairs of neighbours: the sides left open on the common face cancel exactly."""
 
-    def open_sides(case: int, axis: int, far: int) -> list[tuple[int, int]]:
+    def open_sides(case: int, axis: int, far: int) -> list[Side]:
         sides = []
         for t in TRIANGLES[case, : COUNTS[case]]:
             for a, b in ((t[0], t[1]), (t[1], t[2]), (t[2], t[0])):
@@ -69,7 +71,7 @@ def test_two_cubes_always_close_on_their_common_face() -> None:
         return sides
 
     for axis in range(3):
-        by_face: dict[int, set[frozenset]] = {}
+        by_face: dict[int, set[frozenset[Side]]] = {}
         for case in range(256):
             face = sum((case >> c & 1) << (c & ~(1 << axis)) for c in range(8) if c >> axis & 1)
             sides = open_sides(case, axis, 1)
@@ -105,7 +107,7 @@ def test_the_cut_into_chunks_and_threads_changes_no_byte() -> None:
 
 
 @pytest.mark.parametrize("distance", [ball, thin])
-def test_sampling_near_the_surface_finds_what_sampling_everywhere_finds(distance) -> None:  # noqa: ANN001
+def test_sampling_near_the_surface_finds_what_sampling_everywhere_finds(distance: Distance) -> None:
     cell = 0.0121
     sparse, dense = (Lattice(distance, *BOX, cell, Sampling(coarse=c)) for c in (0.05, 1e-9))
     assert sparse.samples < dense.samples / 3
@@ -139,7 +141,7 @@ def test_far_values_need_only_be_large() -> None:
 
 def test_what_the_coarse_grid_misses_is_followed() -> None:
     def steep(points: F32) -> F32:
-        return ball(points) * np.float32(4)
+        return np.asarray(ball(points) * np.float32(4))
 
     lattices = [Lattice(f, *BOX, 0.01, Sampling()) for f in (steep, ball)]
     assert lattices[0].samples < 0.9 * lattices[1].samples
@@ -152,7 +154,7 @@ def test_only_the_largest_piece_stays_and_cavities_go() -> None:
     def several(points: F32) -> F32:
         shell = np.maximum(ball(points), -(ball(points) + np.float32(0.2)))
         away = np.sqrt(((points - np.float32(0.5)) ** 2).sum(axis=0)) - np.float32(0.05)
-        return np.minimum(shell, away)
+        return np.asarray(np.minimum(shell, away))
 
     vertices, faces = extract(several, *BOX, 0.02)
     assert_closed(vertices, faces)
