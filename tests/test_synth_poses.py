@@ -1,13 +1,16 @@
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from pipeline.errors import ConfigError
 from pipeline.records import F64, BodyParameters
 from pipeline.synth.poses import POSES, pose
-from pipeline.synth.rig import posed_joints
+from pipeline.synth.rig import deform, posed_joints
 from pipeline.synth.skeleton import JOINT_INDEX, REST
 from pipeline.synth.stance import PoseValues
 from pipeline.synth.synergies import hand_from_pca, hand_mean, hand_to_pca
+from pipeline.synth.template import template
+from pipeline.synth.weights import skin_weights
 
 _STANDARD = ("standing", "a-pose", "looking-sideways", "arms-up", "hands-on-hips", "arm-behind-back")
 
@@ -114,6 +117,42 @@ def test_hands_reach_the_same_place_on_every_body(shape: dict[int, float]) -> No
     back = posed_joints(_body(pose("arm-behind-back", 1, betas), betas))
     hidden = min((_place(f"{side}_wrist", back) for side in ("left", "right")), key=lambda p: p[2])
     assert hidden[2] < _place("spine2", back)[2] - 0.08
+
+
+def _clearance(values: PoseValues, betas: F64, part: str) -> F64:
+    """How far outside the rest of the template each vertex of a part is, below zero inside (N,)."""
+    surface = template()
+    weights = skin_weights(surface.vertices)
+    first = JOINT_INDEX[f"{part}_index1"]
+    mine = weights[:, [JOINT_INDEX[f"{part}_wrist"], *range(first, first + 15)]].sum(axis=1) > 0.95
+    arm = sum(weights[:, JOINT_INDEX[f"{part}_{n}"]] for n in ("collar", "shoulder", "elbow"))
+    vertices = deform(surface.vertices, _body(values, betas)).astype(np.float64)
+    others = ~(mine | (arm > 0.01))
+    corners = vertices[surface.faces[others[surface.faces].all(axis=1)]]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    centres = corners.mean(axis=1)
+    _, nearest = cKDTree(centres).query(vertices[mine])
+    return np.asarray(np.einsum("ij,ij->i", vertices[mine] - centres[nearest], normals[nearest]))
+
+
+@pytest.mark.parametrize("name", ["hands-on-hips", "sitting"])
+@pytest.mark.parametrize("shape", [{}, {1: 1.0, 2: 1.4}, {0: -1.0, 2: -1.5}])
+def test_hands_touch_hips_and_thighs_without_sinking_in(name: str, shape: dict[int, float]) -> None:
+    betas = np.zeros(10)
+    for component, value in shape.items():
+        betas[component] = value
+    for seed in range(2):
+        values = pose(name, seed, betas)
+        for side in ("left", "right"):
+            assert -0.010 < _clearance(values, betas, side).min() < 0.015
+
+
+def test_the_hidden_hand_is_behind_the_back_and_not_in_it() -> None:
+    values = pose("arm-behind-back", 2)
+    joints = posed_joints(_body(values))
+    hidden = min(("left", "right"), key=lambda side: _place(f"{side}_wrist", joints)[2])
+    assert 0 < _clearance(values, np.zeros(10), hidden).min() < 0.035
 
 
 def test_an_unknown_pose_is_refused_with_the_choices() -> None:

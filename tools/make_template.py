@@ -26,7 +26,7 @@ OUT = Path(__file__).parents[1] / "pipeline" / "synth" / "data" / "template.npz"
 LOW, HIGH = (-0.93, FLOOR - 0.03, -0.22), (0.93, FLOOR + 1.77, 0.26)
 CELL = 0.0022
 # how many times larger the decimator sees a part than it is, so that it keeps more of it
-MAGNIFIED = {"head": 3.6, "left_wrist": 4.0, "left_ankle": 2.0}
+MAGNIFIED = {"head": 3.2, "left_wrist": 3.3, "left_ankle": 1.8}
 THINNED = 60_000  # faces that the fast decimator leaves to the careful one
 
 

@@ -16,7 +16,7 @@ from pipeline.synth.stance import Contact, PoseValues, Stance
 Random = np.random.Generator
 
 # movements of `synergies`
-_CURL, _FAN, _THUMB = 0, 1, 2
+_CURL, _FAN, _THUMB, _APART = 0, 1, 2, 6
 _LEFT_AND_RIGHT = ("left", "right")
 
 
@@ -125,11 +125,13 @@ def _arms_up(stance: Stance, random: Random) -> None:
 
 
 _HIP = Contact(
-    place=(0.196, 1.030, -0.075),
+    place=(0.208, 1.030, -0.065),
     elbow=(0.9, 0.05, -0.45),
-    fingers=(-0.10, -0.50, 0.86),
-    palm=(-0.96, -0.25, -0.1),
+    fingers=(-0.09, -0.60, 0.86),
+    palm=(-0.96, -0.11, -0.10),
 )
+# fingers nearly straight, the thumb laid beside them: what lies on a hip
+_FLAT = {_CURL: -0.42, _FAN: 0.1, _THUMB: -0.7, _APART: -0.35}
 
 
 def _hands_on_hips(stance: Stance, random: Random) -> None:
@@ -138,12 +140,12 @@ def _hands_on_hips(stance: Stance, random: Random) -> None:
     for side in _LEFT_AND_RIGHT:
         stance.limb(side, "collar", z=-4 + random.uniform(-1, 2), y=2)
         stance.reach(side, _HIP)
-        stance.hand(side, {_CURL: 0.05 + 0.04 * random.standard_normal(), _FAN: 0.1})
+        stance.hand(side, {**_FLAT, _CURL: _FLAT[_CURL] + 0.04 * random.standard_normal()})
     _idle_head(stance, random)
 
 
 _SMALL_OF_BACK = Contact(
-    place=(0.075, 1.075, -0.118),
+    place=(0.075, 1.075, -0.112),
     elbow=(0.80, -0.15, -0.55),
     fingers=(-0.97, -0.12, 0.02),
     palm=(0.05, 0.0, -1.0),
@@ -163,7 +165,7 @@ def _arm_behind_back(stance: Stance, random: Random) -> None:
 
 
 _THIGH = Contact(
-    place=(0.108, 0.660, 0.100),
+    place=(0.108, 0.660, 0.113),
     elbow=(0.75, -0.1, -0.65),
     fingers=(-0.16, -0.06, 0.98),
     palm=(-0.10, -1.0, -0.05),
