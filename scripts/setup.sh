@@ -84,7 +84,7 @@ install_packages() {
     say "installing system packages: $packages"
     "${sudo[@]}" apt-get -qq update || say "the package lists could not all be refreshed; going on"
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get -qq install -y --no-install-recommends "$@" >/dev/null
+        apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends "$@" >/dev/null
 }
 
 prepare_system() {
