@@ -157,8 +157,10 @@ def _floor(skin: Skin, random: np.random.Generator, seed: int, unit: float) -> S
     u, v = (a.ravel() for a in np.meshgrid(*2 * (np.linspace(-1, 1, side),), indexing="ij"))
     flat = np.stack([u, np.zeros_like(u), v]).astype(np.float32)
     kept = u**2 + v**2 < (0.8 + 0.2 * noise(flat, 0.35, seed % 1000)) ** 2
-    lowest = skin.vertices[np.argmin(skin.vertices[:, 1])]
-    centre = lowest + np.array([*random.uniform(-0.1, 0.1, 3)]) * unit * (1, 0, 1)
+    level = skin.vertices[:, 1].min()
+    feet = skin.vertices[skin.vertices[:, 1] < level + 0.08 * unit]
+    middle = (feet.min(axis=0) + feet.max(axis=0)) / 2
+    centre = np.array([middle[0], level, middle[2]]) + random.uniform(-0.1, 0.1, 3) * unit * (1, 0, 1)
     bumps = 0.001 * fractal(flat, 0.2, 3, seed % 1000 + 7)
     place = (centre + (flat * _FLOOR_RADIUS + np.stack([0 * u, bumps, 0 * u])).T * unit).astype(np.float32)
     corner = np.arange(side * side).reshape(side, side)
