@@ -10,7 +10,7 @@ from smplx.joint_names import JOINT_NAMES
 from smplx.vertex_ids import vertex_ids
 
 from pipeline.records import BodyParameters
-from pipeline.synth import model
+from pipeline.synth import foot, head, model
 from pipeline.synth.anatomy import bare
 from pipeline.synth.joints import smplx_joints
 from pipeline.synth.poses import pose
@@ -19,6 +19,7 @@ from pipeline.synth.skeleton import FINGER_TIPS, FLOOR, REST
 from pipeline.synth.stance import PoseValues
 from pipeline.synth.synergies import hand_from_pca, hand_mean
 from pipeline.synth.template import SPECIAL, VERTICES, template
+from pipeline.synth.traits import Face
 
 GENDERS = ("neutral", "male", "female")
 
@@ -135,6 +136,18 @@ def test_face_landmarks_lie_on_the_right_side_in_the_right_order(folder: Path) -
     assert face["left_contour_1"][0] > face["left_contour_5"][0] > 0
     heights = [face[f"left_contour_{i}"][1] for i in range(1, 9)]
     assert heights == sorted(heights, reverse=True)
+
+
+def test_keypoints_and_landmarks_lie_where_the_head_and_the_feet_say(folder: Path) -> None:
+    joints = _create(folder)().joints[0].detach().numpy()
+    marks = head.landmarks(Face())
+    np.testing.assert_allclose(joints[76:127], marks["face"], atol=0.002)
+    np.testing.assert_allclose(joints[127:], marks["jaw"], atol=0.003)
+    np.testing.assert_allclose(joints[55], marks["nose"], atol=0.001)
+    np.testing.assert_allclose(joints[[57, 56]], marks["eyes"], atol=0.001)
+    np.testing.assert_allclose(joints[[59, 58]], marks["ears"], atol=0.003)
+    feet = np.stack([foot.BIG_TOE, foot.SMALL_TOE, foot.HEEL])
+    assert np.linalg.norm(joints[60:63] - feet, axis=1).max() < 0.008
 
 
 @pytest.mark.parametrize("turn", [-0.5, 0.5])
