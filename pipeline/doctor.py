@@ -121,7 +121,7 @@ def _look_at_gl() -> tuple[tuple[GLDevice, ...], list[Problem]]:
     problems = []
     if max(device.largest_target for device in working) < FULL_SIZE:
         what = f"a device that draws {FULL_SIZE} x {FULL_SIZE} pixels; smaller images still work"
-        problems.append(Problem(what, f"scan2k render ... --size {working[0].largest_target}"))
+        problems.append(Problem(what, f"{_program()} render ... --size {working[0].largest_target}"))
     if Path("/dev/nvidiactl").exists() and all(device.is_software for device in working):
         what = "GL on the NVIDIA card: only the software renderer answers"
         problems.append(Problem(what, _nvidia_fix()))
@@ -168,7 +168,7 @@ def _body_model_problems(found: list[Path], data: Path) -> list[Problem]:
         return []
     what = "a body model in SMPL-X's format (this makes the project's own; a licensed one goes to\n"
     what += f"    FOLDER/smplx/SMPLX_NEUTRAL.npz, with {BODY_MODELS_VARIABLE}=FOLDER)"
-    return [Problem(what, f"scan2k synth body-model {data / 'body_models'}")]
+    return [Problem(what, f"{_program()} synth body-model {data / 'body_models'}")]
 
 
 def _memory() -> tuple[int, int]:
@@ -212,6 +212,11 @@ def _device_lines(device: GLDevice) -> list[str]:
 
 def _gigabytes(size: int) -> str:
     return f"{size / 1e9:.1f} GB"
+
+
+def _program() -> str:
+    """How this program is called from here: by its place where its name alone is not found."""
+    return "scan2k" if shutil.which("scan2k") else str(Path(sys.executable).with_name("scan2k"))
 
 
 def _as_root() -> str:
