@@ -171,6 +171,14 @@ def test_the_house_is_seen_at_all() -> None:
     assert {"errors", "records", "geometry", "formats", "render", "synth", "stages", "build"} <= rooms
 
 
+def test_most_files_and_functions_are_short() -> None:
+    texts = [p.read_text(encoding="utf-8") for name in PACKAGES for p in (ROOT / name).rglob("*.py")]
+    files = [len(text.splitlines()) for text in texts]
+    functions = [lines for text in texts for _, lines in _functions(ast.parse(text))]
+    assert sum(lines <= 250 for lines in files) >= 0.9 * len(files)
+    assert sum(lines <= 30 for lines in functions) >= 0.9 * len(functions)
+
+
 def test_no_room_imports_upward() -> None:
     order = list(TABLE)
     for place, (name, room) in enumerate(TABLE.items()):
