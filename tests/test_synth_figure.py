@@ -94,7 +94,7 @@ def test_a_top_covers_the_trunk_and_leaves_head_and_legs_alone(garment: Garment)
     raised = points.copy()
     raised[1] -= np.float32(FLOOR)
     folded, limbs = mirrored(raised), anatomy.limbs(points)
-    cloth = clothes.top(folded, limbs, np.full_like(limbs, 1.0), garment, tucked=False)
+    cloth = clothes.top(folded, clothes.Beneath(limbs, np.full_like(limbs, 1.0)), garment, tucked=False)
     skin = np.abs(limbs) < 0.002
     assert skin.sum() > 200
     assert (cloth[skin] < -0.003).all()
@@ -102,9 +102,8 @@ def test_a_top_covers_the_trunk_and_leaves_head_and_legs_alone(garment: Garment)
     for place in ((0.0, 1.70, 0.05), (0.10, 0.30, 0.0)):
         at = np.array([[place[0]], [place[1] + FLOOR], [place[2]]], dtype=np.float32)
         raised = at - np.array([[0], [FLOOR], [0]], dtype=np.float32)
-        assert (
-            clothes.top(mirrored(raised), anatomy.limbs(at), np.ones(1, np.float32), garment, False) > 0.02
-        )
+        alone = clothes.Beneath(anatomy.limbs(at), np.ones(1, np.float32))
+        assert clothes.top(mirrored(raised), alone, garment, tucked=False) > 0.02
         assert np.isfinite(figure.distance(at)).all()
 
 
@@ -114,9 +113,9 @@ def test_an_outer_garment_lies_over_the_inner_one() -> None:
     raised[1] -= np.float32(FLOOR)
     folded, limbs = mirrored(raised), anatomy.limbs(points)
     loose = dataclasses.replace(SHIRT, looseness=1.0)
-    shirt = clothes.top(folded, limbs, np.full_like(limbs, 1.0), loose, tucked=False)
+    shirt = clothes.top(folded, clothes.Beneath(limbs, np.full_like(limbs, 1.0)), loose, tucked=False)
     tight = dataclasses.replace(COAT, looseness=0.0)
-    coat = clothes.top(folded, limbs, shirt, tight, tucked=False)
+    coat = clothes.top(folded, clothes.Beneath(limbs, shirt), tight, tucked=False)
     behind = (np.abs(shirt) < 0.001) & (points[2] < -0.02)
     assert behind.sum() > 300
     assert (coat[behind] < -0.002).all()

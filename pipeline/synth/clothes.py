@@ -2,12 +2,12 @@
 
 A garment is filled, as it is in a fused scan: its hems are steps, not thin sheets; only skirts and the
 tails of coats are hollow. Refuses to know colours (fabric.py) and wrinkles (folds.py). Points are mirrored
-and above the floor, as in anatomy.py;
-`limbs` is the bare limbs' distance at the same points, `inner` that of the clothes worn beneath.
+and above the floor, as in anatomy.py.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -28,7 +28,15 @@ _CLEARANCE = {
     "skirt": 0.010,
 }
 _LAYER = 0.003  # metres between one garment and the next
-_WALL = 0.012  # thickness of what hangs free: a thinner sheet would be lost between the samples of a scan
+WALL = 0.012  # thickness of what hangs free, where a scan's samples are close enough not to lose it
+
+
+@dataclass(frozen=True)
+class Beneath:
+    """What a garment lies over, at its points: distances to the bare limbs and to clothes put on before."""
+
+    limbs: F32
+    inner: F32
 
 
 def hem_height(garment: Garment, tucked: bool = False) -> float:
@@ -207,7 +215,7 @@ def _opening(points: F32, garment: Garment) -> F32:
     return smooth_max(x - width, np.float32(0.01) - z, 0.01)
 
 
-def top(points: F32, limbs: F32, inner: F32, garment: Garment, tucked: bool) -> F32:
+def top(points: F32, beneath: Beneath, garment: Garment, *, tucked: bool, wall: float = WALL) -> F32:
     """T-shirt, shirt or coat (N,)."""
     x, h, _ = points
     coat, short = garment.kind == "coat", garment.kind == "tshirt"
@@ -215,10 +223,10 @@ def top(points: F32, limbs: F32, inner: F32, garment: Garment, tucked: bool) -> 
     along = np.ascontiguousarray(np.stack([points[2], x, h]))
     sleeve = _sleeve_cut(garment.looseness, coat, short).distance(along, cap=0.0)
     cloth = smooth_min(cut.distance(points, cap=0.0), sleeve, 0.05)
-    cloth = _over(cloth, limbs, inner, garment) - _bands(points, garment, tucked)
+    cloth = _over(cloth, beneath, garment) - _bands(points, garment, tucked)
     hem, cuff = h - np.float32(hem_height(garment, tucked)), np.float32(sleeve_end(garment)) - x
     if coat:
-        cloth = _sheet(cloth, h)
+        cloth = _sheet(cloth, h, wall)
     cloth = smooth_max(smooth_max(cloth, -hem, 0.004), -cuff, 0.004)
     cloth = smooth_max(cloth, -_neck_hole(points, garment), 0.006)
     if garment.kind == "shirt":
@@ -256,37 +264,37 @@ def _bands(points: F32, garment: Garment, tucked: bool) -> F32:
     return np.asarray(extra * thick, dtype=np.float32)
 
 
-def _sheet(cloth: F32, h: F32) -> F32:
+def _sheet(cloth: F32, h: F32, wall: float) -> F32:
     """What hangs free below the hips made hollow: a wall instead of a block."""
-    cavity = cloth + np.float32(_WALL) + ramp(h, 0.80, 0.95) * np.float32(0.2)
+    cavity = cloth + np.float32(wall) + ramp(h, 0.80, 0.95) * np.float32(0.2)
     return smooth_max(cloth, -cavity, 0.004)
 
 
-def _over(cloth: F32, limbs: F32, inner: F32, garment: Garment) -> F32:
+def _over(cloth: F32, beneath: Beneath, garment: Garment) -> F32:
     """The cloth kept off the skin and outside what is worn beneath."""
-    cloth = smooth_min(cloth, limbs - np.float32(_CLEARANCE[garment.kind]), 0.012)
-    return smooth_min(cloth, inner - np.float32(_LAYER), 0.006)
+    cloth = smooth_min(cloth, beneath.limbs - np.float32(_CLEARANCE[garment.kind]), 0.012)
+    return smooth_min(cloth, beneath.inner - np.float32(_LAYER), 0.006)
 
 
-def bottom(points: F32, limbs: F32, inner: F32, garment: Garment) -> F32:
+def bottom(points: F32, beneath: Beneath, garment: Garment, *, wall: float = WALL) -> F32:
     """Trousers, shorts or a skirt (N,)."""
     _, h, z = points
     waist = waist_height(garment)
     if garment.kind == "skirt":
         cloth = _skirt_cut(garment.looseness).distance(points, cap=0.0)
         band = ramp(h, 1.030, 1.036) * np.float32(0.002)
-        cloth = _over(cloth, limbs, inner, garment) - band
+        cloth = _over(cloth, beneath, garment) - band
     else:
         short = garment.kind == "shorts"
         legs = _leg_cut(garment.looseness, short).distance(points, cap=0.0)
         cloth = smooth_min(_hip_cut(garment.looseness).distance(points, cap=0.02), legs, 0.04)
-        cloth = _over(cloth, limbs, inner, garment)
+        cloth = _over(cloth, beneath, garment)
         cloth = cloth - ramp(h, 0.985, 0.990) * np.float32(0.0018)
         fly = bump(points[0], 0.0, 0.018) * ramp(h, 0.87, 0.90) * ramp(z, 0, 0.03)
         cloth = cloth - fly * np.float32(0.002)
     hem = h - np.float32(hem_height(garment))
     if garment.kind == "skirt":
-        cloth = _sheet(cloth, h)
+        cloth = _sheet(cloth, h, wall)
     cloth = cloth - ramp(hem, 0.028, 0.024) * np.float32(0.0016)
     cloth = smooth_max(cloth, h - np.float32(waist), 0.006)
     return smooth_max(cloth, -hem, 0.004)

@@ -21,6 +21,7 @@ from pipeline.synth.traits import Garment, Traits
 
 _CREASE = 0.003  # metres over which one layer melts into the next
 _WIDE = 0.12  # metres over which the cloth of a skirt or a coat's tails passes from one leg to the other
+_SAMPLES_A_WALL = 2.5  # a sheet thinner than so many samples would come out in rags
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,7 @@ class Place:
 
     points: F32
     folded: F32
-    limbs: F32  # distance to the bare limbs
-    inner: F32  # distance to the clothes already put on
+    beneath: clothes.Beneath
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _lifted(points: F32, by: float) -> F32:
     return moved
 
 
-def _cloth(garment: Garment, traits: Traits, seed: int, bend: float) -> Layer:
+def _cloth(garment: Garment, traits: Traits, seed: int, bend: float, wall: float) -> Layer:
     """A top, a bottom or a belt."""
     kinds = [g.kind for g in traits.garments]
     wide = _WIDE if garment.kind in ("skirt", "coat") else 0.0
@@ -70,8 +70,8 @@ def _cloth(garment: Garment, traits: Traits, seed: int, bend: float) -> Layer:
 
     def distance(at: Place) -> F32:
         if garment.kind in clothes.TOPS:
-            return clothes.top(at.folded, at.limbs, at.inner, garment, tucked)
-        return clothes.bottom(at.folded, at.limbs, at.inner, garment)
+            return clothes.top(at.folded, at.beneath, garment, tucked=tucked, wall=wall)
+        return clothes.bottom(at.folded, at.beneath, garment, wall=wall)
 
     if garment.kind in clothes.TOPS:
         low, high = (0.0, clothes.hem_height(garment, tucked), -0.40), (0.70, 1.52, 0.40)
@@ -89,7 +89,7 @@ def _belt(seed: int) -> Layer:
     return Layer(
         (0.0, 0.97, -0.2),
         (0.25, 1.04, 0.2),
-        lambda at: clothes.belt(at.folded, at.inner),
+        lambda at: clothes.belt(at.folded, at.beneath.inner),
         None,
         lambda points, _: fabric.paint_belt(points, seed),
     )
@@ -126,13 +126,13 @@ def _skin(traits: Traits, bare_feet: bool) -> Layer:
     return Layer(
         (0.0, -0.01, -0.3),
         (1.0, 1.80, 0.3),
-        lambda at: anatomy.skin(at.points, at.limbs, traits.face, bare_feet),
+        lambda at: anatomy.skin(at.points, at.beneath.limbs, traits.face, bare_feet),
         None,
         lambda points, _: complexion.paint_skin(_lifted(points, FLOOR), traits),
     )
 
 
-def _layers(traits: Traits, bend: float) -> tuple[Layer, ...]:
+def _layers(traits: Traits, bend: float, wall: float) -> tuple[Layer, ...]:
     shod = {g.kind for g in traits.garments} & set(shoe.STYLES)
     low_cut = {"ballerina", "shorts", "skirt"} & {g.kind for g in traits.garments}  # the ankle shows
     layers = [_skin(traits, bare_feet=not shod or bool(low_cut))]
@@ -143,7 +143,7 @@ def _layers(traits: Traits, bend: float) -> tuple[Layer, ...]:
         elif garment.kind == "belt":
             layers.append(_belt(seed))
         else:
-            layers.append(_cloth(garment, traits, seed, bend))
+            layers.append(_cloth(garment, traits, seed, bend, wall))
     if traits.hair.style != "bald" or traits.hair.beard == "full":
         layers.append(_hair(traits))
     return tuple(layers)
@@ -159,9 +159,9 @@ def _bend(body: BodyParameters) -> float:
 class Figure:
     """One person's solid and surface at rest, and the body that poses them."""
 
-    def __init__(self, traits: Traits) -> None:
+    def __init__(self, traits: Traits, spacing: float = 0.0) -> None:
         self.body: BodyParameters = person.body_of(traits)
-        self._layers = _layers(traits, _bend(self.body))
+        self._layers = _layers(traits, _bend(self.body), max(clothes.WALL, _SAMPLES_A_WALL * spacing))
         self.low: F32 = np.array((-0.94, FLOOR - 0.05, -0.42), dtype=np.float32)
         self.high: F32 = np.array((0.94, 0.62, 0.42), dtype=np.float32)
 
@@ -174,7 +174,7 @@ class Figure:
         far = np.full(points.shape[1], FAR, dtype=np.float32)
         inner, found = far, []
         for layer in self._layers:
-            at = Place(points, folded, limbs, inner)
+            at = Place(points, folded, clothes.Beneath(limbs, inner))
             found.append(far if layer.misses(low, high) else layer.distance(at))
             if layer.is_cloth:
                 inner = np.minimum(inner, found[-1])
@@ -220,6 +220,6 @@ class Figure:
         return np.asarray(widths[self._outermost(points)])
 
 
-def figure_of(traits: Traits) -> Figure:
-    """The figure of a person with these traits."""
-    return Figure(traits)
+def figure_of(traits: Traits, spacing: float = 0.0) -> Figure:
+    """The figure of a person with these traits, to be sampled about every `spacing` metres."""
+    return Figure(traits, spacing)

@@ -193,7 +193,7 @@ def draw(seed: int, index: int) -> Traits:
 
 def body_of(traits: Traits) -> BodyParameters:
     """Shape and pose of a person on the neutral body model."""
-    values = poses.pose(traits.pose, traits.seed)
+    values = poses.pose(traits.pose, traits.seed, np.array(traits.betas))
     return BodyParameters(
         gender="neutral",
         betas=np.array(traits.betas),

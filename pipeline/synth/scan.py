@@ -26,6 +26,9 @@ from pipeline.synth.traits import Traits
 
 CHUNK = 1 << 15  # vertices handled at once; neighbours in the list are neighbours in space
 JOBS = DEFAULT.jobs
+_SURFACE = (
+    3.3  # a dressed person's surface in cells that a vertex takes: 2.2 square metres, 1.5 vertices a cell
+)
 
 Made = TypeVar("Made", bound=np.generic)
 
@@ -77,7 +80,7 @@ def make_scan(
     fit: Callable[[BodyParameters], BodyParameters] = lambda body: body,
 ) -> Scan:
     """The scan of a person; `fit` says the body in the terms of a layout before it is posed."""
-    figure = figure_of(traits)
+    figure = figure_of(traits, spacing=(_SURFACE / vertices) ** 0.5)
     body = placed(fit(figure.body), defects, traits.seed)
     own = vertices - vertices_added(defects, vertices)
     return pose(cast(figure, own), body, defects, traits.seed)
