@@ -36,7 +36,7 @@ types: ready-dev ## judge the types (mypy, strict)
 	@$(BIN)/mypy
 
 wheel-check: ready-dev ## build a wheel and render the demo with it, far from the checkout
-	@scripts/wheel_check.sh
+	@tools/wheel_check.sh
 
 check: lint types wheel-check ## all of the above and the tests: what CI runs
 	@$(MAKE) --no-print-directory test
@@ -50,7 +50,7 @@ clean: ## remove caches and builds; .venv and data stay
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 ready-run:
-	@scripts/setup.sh run
+	@tools/setup.sh run
 
 ready-dev:
-	@scripts/setup.sh dev
+	@tools/setup.sh dev

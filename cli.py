@@ -182,6 +182,7 @@ def synth() -> None:
       scan2k synth people --people 12
       scan2k synth people --layout thuman2 --people 3 --seed 7
       scan2k synth rough --defects holes,fragments,floor,yaw
+      scan2k synth sitting --pose sitting --people 5
       scan2k synth small --people 1 --vertices 20000            (a second, for tests)
       scan2k synth body-model data/body_models
     """
@@ -201,14 +202,24 @@ def synth() -> None:
     show_default=False,
     help="What real scans have: holes, fragments, floor, centimetres, yaw, origin.",
 )
+@click.option(
+    "--pose", metavar="NAME", help="Everybody's pose, such as a-pose; drawn by seed if not given."
+)
 def people(
-    *, out: Path, people: int, seed: int, layout: str, vertices: int, defects: tuple[str, ...]
+    *,
+    out: Path,
+    people: int,
+    seed: int,
+    layout: str,
+    vertices: int,
+    defects: tuple[str, ...],
+    pose: str | None,
 ) -> None:
     """Make synthetic people as scans, the truth beside each; see `scan2k synth --help`."""
     from pipeline.synth import layouts
     from pipeline.synth.defects import defects_of
 
-    request = layouts.SynthRequest(out, people, seed, layout, vertices, defects_of(defects))
+    request = layouts.SynthRequest(out, people, seed, layout, vertices, defects_of(defects), pose)
     with _reporting(f"making {people} people of {vertices:,} vertices") as report:
         done = layouts.write_people(request, report)
     click.echo(f"people made: {done.made}, kept: {done.kept}, in {done.seconds:.0f} s")

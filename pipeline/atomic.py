@@ -5,11 +5,25 @@ Refuses to know formats and folders.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
+
+from pipeline.errors import ConfigError
+
+
+def require_writable(folder: Path) -> None:
+    """Make the folder, or say in one line why nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError(f"{folder} cannot be written: {reason}; give another folder") from error
 
 
 @contextmanager

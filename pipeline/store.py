@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import ConfigError
+from pipeline.atomic import require_writable
 
 SHADED = "COLOR/SHADED"
 UNSHADED = "COLOR/NOSHADING"
@@ -49,11 +48,5 @@ def degrees_text(angle: float) -> str:
 
 def open_workspace(root: Path, dataset: str) -> Workspace:
     """The dataset's place in a data folder, made if need be and found writable."""
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=root):
-            pass
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"data folder {root} cannot be written: {reason}; give another one") from error
+    require_writable(root)
     return Workspace(root, dataset)

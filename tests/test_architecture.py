@@ -41,7 +41,7 @@ TABLE = {
     "shaders": _room("", ""),
     "geometry": _room("", "numpy scipy"),
     "formats": _room("atomic", "numpy scipy plyfile PIL"),
-    "store": _room("config", ""),
+    "store": _room("atomic config", ""),
     "datasets": _room("config formats geometry store", ""),
     "body": _room("geometry formats", "numpy torch smplx"),
     "synth": _room("atomic geometry formats body", "numpy scipy"),

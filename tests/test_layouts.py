@@ -247,6 +247,15 @@ def test_other_options_make_the_person_anew(tmp_path: Path) -> None:
     assert before[FILES["2k2k"][1]] != after[FILES["2k2k"][1]]
 
 
+@pytest.mark.usefixtures("remembered")
+def test_a_named_pose_is_everybodys(tmp_path: Path) -> None:
+    write_people(replace(request(tmp_path), pose="sitting"), quiet)
+    truth = json.loads((tmp_path / FILES["2k2k"][1]).with_name("truth.json").read_text())
+    assert truth["pose"] == "sitting"
+    knees = np.array(truth["parameters"]["body_pose"]).reshape(21, 3)[[3, 4]]
+    assert (np.degrees(np.linalg.norm(knees, axis=1)) > 70).all()
+
+
 def test_a_scan_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / FILES["2k2k"][1]
     path.parent.mkdir(parents=True)
@@ -287,6 +296,8 @@ def test_a_request_that_makes_no_sense_names_what_would(tmp_path: Path) -> None:
         ConfigError, match="no layout 'smpl'; choose from 2k2k, thuman2, renderpeople, folder"
     ):
         SynthRequest(tmp_path, layout="smpl")
+    with pytest.raises(ConfigError, match="no pose 'flying'; choose from t-pose, a-pose, standing"):
+        SynthRequest(tmp_path, pose="flying")
     with pytest.raises(ConfigError, match="people is 0; it must be from 1 to"):
         SynthRequest(tmp_path, people=0)
     with pytest.raises(ConfigError, match="vertices is 12; it must be from"):

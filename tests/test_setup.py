@@ -61,7 +61,7 @@ class Machine:
             "MACHINE": str(self.root),
             **more,
         }
-        command = (str(self.checkout / "scripts" / "setup.sh"), want)
+        command = (str(self.checkout / "tools" / "setup.sh"), want)
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     @property
@@ -72,7 +72,7 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     made = Machine(tmp_path)
-    for name in ("scripts/setup.sh", "pyproject.toml", "constraints.txt", "pipeline/render/egl.py"):
+    for name in ("tools/setup.sh", "pyproject.toml", "constraints.txt", "pipeline/render/egl.py"):
         place = made.checkout / name
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, place)
@@ -175,4 +175,4 @@ def test_another_python_that_is_asked_for_is_used(machine: Machine) -> None:
 
 
 def test_the_script_is_executable() -> None:
-    assert os.access(ROOT / "scripts" / "setup.sh", os.X_OK)
+    assert os.access(ROOT / "tools" / "setup.sh", os.X_OK)

@@ -9,6 +9,7 @@ import torch
 from smplx.joint_names import JOINT_NAMES
 from smplx.vertex_ids import vertex_ids
 
+from pipeline.errors import ConfigError
 from pipeline.records import BodyParameters
 from pipeline.synth import foot, head, model
 from pipeline.synth.anatomy import bare
@@ -235,3 +236,14 @@ def test_writing_again_gives_the_same_bytes_and_files_say_what_they_are(
 
 def test_special_vertices_are_those_of_the_package() -> None:
     assert vertex_ids["smplx"] == SPECIAL
+
+
+def test_a_model_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "smplx" / "SMPLX_MALE.npz"
+    path.parent.mkdir()
+    np.savez(path, v_template=np.zeros((3, 3)))
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match=r"SMPLX_MALE\.npz is not scan2k's and is left alone"):
+        model.write_body_model(tmp_path)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == [path.name]

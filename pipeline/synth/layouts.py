@@ -8,19 +8,19 @@ kept, so a run that was interrupted goes on where it stopped. Refuses to know ho
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline.atomic import write_text
+from pipeline.atomic import require_writable, write_text
 from pipeline.errors import ConfigError
 from pipeline.formats.parameters import to_dict
 from pipeline.synth.defects import NONE, Defects
 from pipeline.synth.folders import LAYOUTS, Layout, Person
 from pipeline.synth.joints import smplx_joints
 from pipeline.synth.person import draw
+from pipeline.synth.poses import POSES
 from pipeline.synth.scan import Scan, make_scan, registered
 from pipeline.synth.skeleton import JOINT_NAMES
 from pipeline.synth.traits import Traits
@@ -31,7 +31,10 @@ _LAYOUT = "2k2k"
 
 @dataclass(frozen=True)
 class SynthRequest:
-    """Who is to be made, and how they are to be written; `dataset` renames the folder in OUT/obj."""
+    """Who is to be made, and how they are to be written.
+
+    `pose` is everybody's, None lets the seed draw; `dataset` renames the folder in OUT/obj.
+    """
 
     out: Path
     people: int = 4
@@ -39,11 +42,14 @@ class SynthRequest:
     layout: str = _LAYOUT
     vertices: int = 1_000_000
     defects: Defects = NONE
+    pose: str | None = None
     dataset: str | None = None
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
             raise ConfigError(f"there is no layout {self.layout!r}; choose from {', '.join(LAYOUTS)}")
+        if self.pose is not None and self.pose not in POSES:
+            raise ConfigError(f"there is no pose {self.pose!r}; choose from {', '.join(POSES)}")
         for name, (low, high) in _LIMITS.items():
             if not low <= getattr(self, name) <= high:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be from {low} to {high}")
@@ -65,7 +71,7 @@ def write_people(request: SynthRequest, report: Callable[[str], None]) -> SynthS
     layout = LAYOUTS[request.layout]
     dataset = request.dataset or layout.dataset
     folder = request.out / "obj" / dataset
-    _check_writable(folder)
+    require_writable(folder)
     wanted = [index for index in range(request.people) if not _is_finished(request, layout, dataset, index)]
     for index in range(request.people):
         name = layout.name(index)
@@ -82,17 +88,6 @@ def write_people(request: SynthRequest, report: Callable[[str], None]) -> SynthS
     return SynthSummary(folder, len(wanted), request.people - len(wanted), time.perf_counter() - started)
 
 
-def _check_writable(folder: Path) -> None:
-    """Make the folder, or say in one line why that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"{folder} cannot be written: {reason}; give another folder") from error
-
-
 def _options(request: SynthRequest, index: int) -> dict[str, object]:
     """All that decides a person's files."""
     return {
@@ -101,6 +96,7 @@ def _options(request: SynthRequest, index: int) -> dict[str, object]:
         "index": index,
         "vertices": request.vertices,
         "defects": list(request.defects.names()),
+        "pose": request.pose,
     }
 
 
@@ -123,7 +119,7 @@ def _is_finished(request: SynthRequest, layout: Layout, dataset: str, index: int
 
 def _write_person(request: SynthRequest, layout: Layout, dataset: str, index: int) -> tuple[Traits, Scan]:
     """Make one person and write all that belongs to it."""
-    traits = draw(request.seed, index)
+    traits = draw(request.seed, index, request.pose)
     made = make_scan(traits, request.vertices, request.defects, layout.fit)
     name = layout.name(index)
     scan = layout.scan(request.out, dataset, name)

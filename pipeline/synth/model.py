@@ -9,12 +9,13 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.atomic import replacing, write_text
+from pipeline.atomic import replacing, require_writable, write_text
+from pipeline.errors import ConfigError
 from pipeline.records import F32
 from pipeline.synth.regressor import joint_regressor
 from pipeline.synth.rig import BENDING, JOINTS, levers
@@ -42,14 +43,25 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 def write_body_model(out: Path) -> list[Path]:
     """Write the neutral, male and female model below a folder; what was written, the notice last."""
-    written = []
-    for gender in GENDER_STEP:
-        path = out / "smplx" / f"SMPLX_{gender.upper()}.npz"
+    require_writable(out)
+    files = {gender: out / "smplx" / f"SMPLX_{gender.upper()}.npz" for gender in GENDER_STEP}
+    for path in files.values():
+        if path.exists() and not is_stand_in(path):
+            raise ConfigError(f"{path} is not scan2k's and is left alone; give another folder")
+    for gender, path in files.items():
         _write_npz(path, model_arrays(gender))
-        written.append(path)
     notice = out / "NOTICE.txt"
     write_text(notice, NOTICE)
-    return [*written, notice]
+    return [*files.values(), notice]
+
+
+def is_stand_in(path: Path) -> bool:
+    """Whether a file is this project's body model, and not the licensed one under the same name."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return bool(arrays["model_name"] == NAME)
+    except (OSError, ValueError, KeyError, BadZipFile):
+        return False
 
 
 def model_arrays(gender: str) -> Arrays:

@@ -162,14 +162,14 @@ def _expression(random: np.random.Generator) -> tuple[float, ...]:
     return tuple(float(v) for v in np.round(values, 4))
 
 
-def draw(seed: int, index: int) -> Traits:
-    """The traits of person number `index` of the people of this seed."""
+def draw(seed: int, index: int, pose: str | None = None) -> Traits:
+    """The traits of person number `index` of the people of this seed, in a drawn or a named pose."""
     random = np.random.default_rng([seed, index, 0x90])
     woman = _turn((True, False), seed, index, 1)
     nth = index // 2
     style = _turn(_STYLES_WOMAN if woman else _STYLES_MAN, seed, nth, 2 if woman else 3)
     outfit = _turn(_OUTFITS_WOMAN if woman else _OUTFITS_MAN, seed, nth, 4 if woman else 5)
-    pose = _turn(POSES_DRAWN, seed, index, 6)
+    pose = pose or _turn(POSES_DRAWN, seed, index, 6)
     if pose == "sitting" and outfit in ("skirt", "coat"):
         outfit = "jeans"  # cloth that hangs free would stand on the lap like a board
     tone = int(random.integers(len(_SKINS)))

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes this checkout ready: `scripts/setup.sh run` to use the program, `scripts/setup.sh dev` to work on it.
+# Makes this checkout ready: `tools/setup.sh run` to use the program, `tools/setup.sh dev` to work on it.
 #
 # Looks first, then acts: nothing is written until Python, venv and EGL are known to be there, or installed.
 # The stamp in .venv is written last and names what it stands for, so a set-up that broke off is done again
@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 say() { printf 'scan2k: %s\n' "$*" >&2; }
 
 key() {
-    { cat pyproject.toml constraints.txt scripts/setup.sh && pwd -P; } | sha256sum | cut -d' ' -f1
+    { cat pyproject.toml constraints.txt tools/setup.sh && pwd -P; } | sha256sum | cut -d' ' -f1
 }
 
 version_of() {
