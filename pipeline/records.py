@@ -135,6 +135,43 @@ class ScanRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """What a dataset has of one person: paths are relative to the data folder, None = not there.
+
+    `id` names the person's files wherever any are written, and has been checked for that. `joints_kind` says
+    which format `joints` are in. `pictures` are photographs or films, `cameras` what they were seen by.
+    """
+
+    dataset: str
+    id: str
+    split: str  # train, val or test
+    mesh: str | None = None
+    textures: tuple[str, ...] = ()
+    parameters: str | None = None
+    registered: str | None = None
+    joints: str | None = None
+    joints_kind: str | None = None  # kp3ds or joint3d
+    cameras: str | None = None
+    pictures: tuple[str, ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What a user says of one subject, against all else that is known; None = nothing.
+
+    `yaw` (degrees about +y) is the turn that makes the person face +z, so the front is at -yaw. `scale` is a
+    factor on the aligned size. `place` is where it was said, file and line.
+    """
+
+    yaw: float | None = None
+    scale: float | None = None
+    exclude: bool = False
+    note: str = ""
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RejectRow:
     """One scan that cannot be used, and why."""
 
