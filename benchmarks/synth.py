@@ -16,6 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import numpy as np
+
 from pipeline.formats.obj import write_obj
 from pipeline.formats.ply import write_ply
 from pipeline.geometry.mesh import vertex_normals
@@ -66,7 +68,15 @@ def measure(vertices: int) -> dict[str, float]:
         atlas = unwrap(skin.rest, skin.faces, size_for(len(skin.rest)))
         texture = texture_of(atlas, skin.faces, skin.colors)
         marks.append(time.perf_counter())
-        mesh = Mesh(skin.vertices, skin.faces, None, atlas.uvs, atlas.face_uvs, texture)
+        first = np.zeros(len(skin.faces), dtype=np.int32)
+        mesh = Mesh(
+            skin.vertices,
+            skin.faces,
+            uvs=atlas.uvs,
+            face_uvs=atlas.face_uvs,
+            textures=(texture,),
+            face_textures=first,
+        )
         write_obj(Path(folder) / "scan.obj", mesh)
         marks.append(time.perf_counter())
     seconds = {name: marks[i + 1] - marks[i] for i, name in enumerate(STEPS)}

@@ -5,7 +5,7 @@ Refuses to compute: a record checks its shapes and nothing else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -20,18 +20,22 @@ Bool = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mesh:
-    """A triangle mesh: V vertices, F faces, and the colour of one kind or the other.
+    """A triangle mesh: V vertices, F faces, and what it says of their colours and normals.
 
-    `colors` (V, 3) are the vertices' own; `uvs` (T, 2) with `face_uvs` (F, 3) point into `texture`
-    (H, W, 3), row 0 at the top, v = 1 at the top.
+    `colors` and `normals` are the vertices' own. `face_uvs` are indices into `uvs` (T, 2), whose v = 1 is
+    the top row of a texture; the picture repeats beyond 0..1. `face_textures` are indices into `textures`,
+    each (H, W, 3) with row 0 at the top; -1 = none, in both.
     """
 
-    vertices: F32
-    faces: I32
-    colors: U8 | None = None
-    uvs: F32 | None = None
-    face_uvs: I32 | None = None
-    texture: U8 | None = None
+    vertices: F32  # (V, 3)
+    faces: I32  # (F, 3)
+    colors: U8 | None = None  # (V, 3)
+    _: KW_ONLY
+    normals: F32 | None = None  # (V, 3)
+    uvs: F32 | None = None  # (T, 2)
+    face_uvs: I32 | None = None  # (F, 3)
+    textures: tuple[U8, ...] = ()
+    face_textures: I32 | None = None  # (F,)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

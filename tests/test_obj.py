@@ -1,5 +1,6 @@
 """OBJ files, read back by an independent reader and by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def textured() -> Mesh:
     texture = np.stack(
         [np.tile(ramp, (64, 1)), np.tile(ramp, (64, 1)).T, np.full((64, 64), 90, np.uint8)], -1
     )
-    return tetrahedron(uvs=uvs, face_uvs=corners, texture=texture)
+    return tetrahedron(uvs=uvs, face_uvs=corners, textures=(texture,), face_textures=np.zeros(4, np.int32))
 
 
 def test_the_text_is_the_format(tmp_path: Path) -> None:
@@ -66,11 +67,10 @@ def test_another_reader_finds_the_same_mesh_and_texture(tmp_path: Path) -> None:
     corners = np.asarray(read.vertices)[read.faces]
     assert mesh.uvs is not None
     assert mesh.face_uvs is not None
-    assert mesh.texture is not None
     assert np.allclose(corners, mesh.vertices[mesh.faces], atol=1e-6)
     assert np.allclose(np.asarray(read.visual.uv)[read.faces], mesh.uvs[mesh.face_uvs], atol=1e-6)
     image = np.asarray(read.visual.material.image.convert("RGB"), dtype=int)
-    assert np.abs(image - mesh.texture).max() <= 8
+    assert np.abs(image - mesh.textures[0]).max() <= 8
 
 
 def test_texture_and_material_go_where_they_are_told(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_texture_and_material_go_where_they_are_told(tmp_path: Path) -> None:
     assert "mtllib a.mtl" in (tmp_path / "a.obj").read_text()
     assert "map_Kd tex/a_dif.png" in (tmp_path / "a.mtl").read_text()
     with Image.open(tmp_path / "tex" / "a_dif.png") as image:
-        assert np.asarray(image).tolist() == np.asarray(textured().texture).tolist()
+        assert np.asarray(image).tolist() == textured().textures[0].tolist()
 
 
 def test_chunks_leave_no_seam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,4 +101,10 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("pipeline.formats.obj._triangles", stop)
     with pytest.raises(KeyboardInterrupt):
         write_obj(tmp_path / "a.obj", tetrahedron())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_second_texture_is_not_dropped_silently(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="2 textures"):
+        write_obj(tmp_path / "a.obj", replace(textured(), textures=textured().textures * 2))
     assert not list(tmp_path.iterdir())

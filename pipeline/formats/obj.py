@@ -32,24 +32,26 @@ def write_obj(
 
     The OBJ comes last, so that where it is, the rest is too.
     """
-    if mesh.colors is not None and mesh.texture is None:
+    if mesh.colors is not None and not mesh.textures:
         raise ConfigError(f"{path.name}: OBJ has no vertex colours; give a texture or write PLY")
-    if mesh.texture is not None:
-        _write_image(path.parent / texture, mesh.texture)
+    if len(mesh.textures) > 1:
+        raise ConfigError(f"{path.name}: has {len(mesh.textures)} textures; one is written at most")
+    if mesh.textures:
+        _write_image(path.parent / texture, mesh.textures[0])
         image = _from_folder(material, texture)
         write_text(
             path.parent / material, f"newmtl material0\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nmap_Kd {image}\n"
         )
     uvs, corners = mesh.uvs, mesh.face_uvs
     with replacing(path) as stream:
-        if mesh.texture is not None:
+        if mesh.textures:
             stream.write(f"mtllib {material}\n".encode())
         for start in range(0, len(mesh.vertices), _ROWS):
             stream.write(_decimals(b"v", mesh.vertices[start : start + _ROWS]))
         if uvs is not None and corners is not None:
             for start in range(0, len(uvs), _ROWS):
                 stream.write(_decimals(b"vt", uvs[start : start + _ROWS]))
-            stream.write(b"usemtl material0\n" if mesh.texture is not None else b"")
+            stream.write(b"usemtl material0\n" if mesh.textures else b"")
         for start in range(0, len(mesh.faces), _ROWS):
             some = slice(start, start + _ROWS)
             stream.write(_triangles(mesh.faces[some], None if corners is None else corners[some]))

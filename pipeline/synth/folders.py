@@ -64,7 +64,14 @@ def _coloured(skin: Skin) -> Mesh:
 def _textured(skin: Skin) -> Mesh:
     atlas = unwrap(skin.rest, skin.faces, size_for(len(skin.rest)))
     texture = texture_of(atlas, skin.faces, skin.colors)
-    return Mesh(skin.vertices, skin.faces, None, atlas.uvs, atlas.face_uvs, texture)
+    return Mesh(
+        skin.vertices,
+        skin.faces,
+        uvs=atlas.uvs,
+        face_uvs=atlas.face_uvs,
+        textures=(texture,),
+        face_textures=np.zeros(len(skin.faces), dtype=np.int32),
+    )
 
 
 def _scan_2k2k(base: Path, dataset: str, name: str) -> Path:
