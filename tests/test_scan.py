@@ -181,3 +181,20 @@ def test_threads_change_no_byte(figure_cast: Cast, monkeypatch: pytest.MonkeyPat
     again = cast(figure_of(draw(1, 0)), VERTICES)
     for field in ("rest", "faces", "colors", "spread"):
         assert getattr(again, field).tobytes() == getattr(figure_cast, field).tobytes()
+
+
+def test_the_hands_of_the_scan_lie_on_the_registered_body_to_the_millimetre() -> None:
+    made = make_scan(draw(1, 0), 60_000)
+    body = registered(made.body)
+    corners = body.vertices[body.faces].astype(np.float64)
+    random = np.random.default_rng(0)
+    shares = random.dirichlet((1.0, 1.0, 1.0), (40, len(corners)))
+    spread = np.einsum("kfc,fcx->kfx", shares, corners).reshape(-1, 3)
+    for side in ("left", "right"):
+        knuckle = made.joints[JOINT_INDEX[f"{side}_middle1"]]
+        hand = made.skin.vertices[np.linalg.norm(made.skin.vertices - knuckle, axis=1) < 0.06]
+        near = spread[np.linalg.norm(spread - knuckle, axis=1) < 0.08]
+        gap = cKDTree(near).query(hand)[0]
+        assert len(hand) > 500
+        assert np.median(gap) < 0.0007
+        assert np.quantile(gap, 0.95) < 0.0018
