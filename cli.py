@@ -13,7 +13,7 @@ from threading import Timer
 
 import click
 
-from pipeline.config import RenderRequest
+from pipeline.config import ListRequest, RenderRequest, SplitShares
 from pipeline.errors import ConfigError, PipelineError
 
 Report = Callable[[str], None]
@@ -32,6 +32,14 @@ _DATA = click.option(
 )
 
 
+_LAYOUT = click.option(
+    "--layout",
+    metavar="NAME",
+    default=None,
+    help="2k2k, thuman2, renderpeople, huge100k or folder; without it, as DATASET's name says.",
+)
+
+
 def _angles(ctx: click.Context, param: click.Parameter, value: str) -> tuple[float, ...]:
     """Degrees, separated by commas."""
     try:
@@ -40,6 +48,17 @@ def _angles(ctx: click.Context, param: click.Parameter, value: str) -> tuple[flo
         raise click.BadParameter(
             f"{value!r} is not a list of degrees such as -30,0,30", ctx, param
         ) from None
+
+
+def _shares(ctx: click.Context, param: click.Parameter, value: str) -> SplitShares:
+    """Shares of train, val and test, separated by commas."""
+    try:
+        train, val, test = (float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(
+            f"{value!r} is not three shares such as 0.9,0.05,0.05", ctx, param
+        ) from None
+    return SplitShares(train, val, test)
 
 
 def _names(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
@@ -82,6 +101,7 @@ def scan2k(ctx: click.Context) -> None:
     \b
     Start here:
       scan2k doctor           what this machine can do, and what is missing
+      scan2k scan-list 2K2K   who is in a dataset, and what each has
       scan2k render demo      four synthetic people, seen from seven sides
       scan2k synth OUT        synthetic people as scans, the truth beside each
     """
@@ -109,9 +129,44 @@ def doctor(data: Path, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
+@scan2k.command("scan-list")
+@click.argument("dataset")
+@_DATA
+@_LAYOUT
+@click.option(
+    "--shares",
+    metavar="TRAIN,VAL,TEST",
+    callback=_shares,
+    default=_listed((SplitShares.train, SplitShares.val, SplitShares.test)),
+    help="Of the people whose split the release does not say.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def scan_list(dataset: str, data: Path, layout: str | None, shares: SplitShares, as_json: bool) -> None:
+    """Say who is in DATASET, what each has and what each lacks.
+
+    Looks at names only, so a hundred thousand people take seconds, and a file that is there may still be
+    broken. DATASET is `2K2K`, `THuman2`, `RP`, `HuGe100K`, `folder` or `demo`; with --layout it may be any
+    folder of DATA/obj.
+
+    \b
+    Examples:
+      scan2k scan-list 2K2K --data /mnt/data
+      scan2k scan-list our-scans --layout folder
+      scan2k scan-list HuGe100K --json > people.json
+    """
+    from pipeline import listing
+
+    found = listing.scan_list(ListRequest(dataset, data, layout, shares))
+    if as_json:
+        click.echo(json.dumps(listing.as_json(found)))
+    else:
+        click.echo("\n".join(listing.lines(found)))
+
+
 @scan2k.command()
 @click.argument("dataset")
 @_DATA
+@_LAYOUT
 @click.option(
     "--yaws",
     metavar="DEGREES,...",
@@ -134,6 +189,7 @@ def render(
     *,
     dataset: str,
     data: Path,
+    layout: str | None,
     yaws: tuple[float, ...],
     pitches: tuple[float, ...],
     size: int,
@@ -144,8 +200,9 @@ def render(
     """Draw every view of every scan of DATASET.
 
     Writes colour and depth of both surfaces, and a shaded picture, in the places where the published
-    2K2K training code looks for them. DATASET is `demo`, whose people are made first, or `2K2K`, whose
-    scans are looked for under DATA/obj/2K2K.
+    2K2K training code looks for them. DATASET is `demo`, whose people are made first, or one whose scans
+    lie under DATA/obj/DATASET: `2K2K`, `THuman2`, `RP`, `folder`, or any name with --layout. This version
+    draws PLY with vertex colours; other scans are named and left out.
 
     \b
     Examples:
@@ -156,7 +213,7 @@ def render(
     """
     from pipeline import build
 
-    request = RenderRequest(dataset, data, yaws, pitches, size, seed, people, vertices)
+    request = RenderRequest(dataset, data, yaws, pitches, size, seed, people, vertices, layout)
     with _reporting(f"rendering {dataset}") as report:
         made = build.render(request, report)
     for reject in made.rejects:

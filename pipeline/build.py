@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from pipeline import datasets
 from pipeline.atomic import write_text
 from pipeline.config import RenderRequest
 from pipeline.datasets import demo
-from pipeline.errors import ScanError
-from pipeline.records import RejectRow, RenderSummary, ScanRow
+from pipeline.datasets.layouts import Layout, layout_of
+from pipeline.errors import ConfigError, ScanError
+from pipeline.records import RejectRow, RenderSummary, Subject, Survey
 from pipeline.stages import align, people
 from pipeline.stages.render import IMAGES_A_VIEW, Studio
 from pipeline.store import DEPTH, SHADED, UNSHADED, Workspace, open_workspace
@@ -22,26 +24,31 @@ Report = Callable[[str], None]
 def render(request: RenderRequest, report: Report) -> RenderSummary:
     """Draw every view of every scan of a dataset; says in plain lines what it does."""
     started = time.perf_counter()
-    datasets.check_name(request.dataset)
+    layout = _drawable(request)
     work = open_workspace(request.data, request.dataset)
     rejects: list[RejectRow] = []
     lines: list[str] = []
+    drawn = 0
     with Studio(
         work, size=request.size, seed=request.seed, yaws=request.yaws, pitches=request.pitches
     ) as studio:
-        scans = _scans(work, request, report)
-        for number, scan in enumerate(scans, start=1):
-            label = f"{scan.scan} ({number} of {len(scans)})"
+        found = _survey(work, layout, request, report)
+        rejects += found.rejects
+        for reject in rejects:
+            report(f"{reject.scan}: not used: {reject.reason}")
+        for number, subject in enumerate(found.subjects, start=1):
+            label = f"{subject.id} ({number} of {len(found.subjects)})"
             try:
-                text, views = _build(work, studio, scan)
-                lines += [_line(work, view, scan.scan) for view in views]
+                text, views = _build(work, studio, subject, found)
+                lines += [_line(work, view, subject.id) for view in views]
+                drawn += 1
                 report(f"{label}: {text}")
             except ScanError as error:
-                rejects.append(RejectRow(scan.dataset, scan.scan, str(error)))
+                rejects.append(RejectRow(subject.dataset, subject.id, str(error)))
                 report(f"{label}: not used: {error}")
     write_text(work.list_file("all"), "".join(f"{line}\n" for line in lines))
     return RenderSummary(
-        scans=len(scans) - len(rejects),
+        scans=drawn,
         views=len(lines),
         images=len(lines) * IMAGES_A_VIEW,
         rejects=tuple(rejects),
@@ -49,23 +56,38 @@ def render(request: RenderRequest, report: Report) -> RenderSummary:
     )
 
 
-def _scans(work: Workspace, request: RenderRequest, report: Report) -> list[ScanRow]:
-    """The scans to draw; the demo's are made first."""
+def _drawable(request: RenderRequest) -> Layout:
+    """The dataset's layout; one that holds no scans is refused."""
+    layout = layout_of(request.dataset, request.layout)
+    if "mesh" not in layout.facts:
+        raise ConfigError(
+            f"{request.dataset} has no scans to draw, only {', '.join(layout.facts)}; "
+            f"`scan2k scan-list {request.dataset}` shows them"
+        )
+    return layout
+
+
+def _survey(work: Workspace, layout: Layout, request: RenderRequest, report: Report) -> Survey:
+    """Who is to be drawn; the demo's people are made first, and are those who were asked for."""
     if work.dataset != demo.NAME:
-        return datasets.find_scans(work)
+        return datasets.survey(work, layout)
     people.run(work, request.demo_people, request.demo_vertices, request.seed, report)
+    found = datasets.survey(work, layout)
     wanted = demo.ids(request.demo_people)
-    return [scan for scan in datasets.find_scans(work) if scan.scan in wanted]
+    return replace(found, subjects=tuple(s for s in found.subjects if s.id in wanted))
 
 
-def _build(work: Workspace, studio: Studio, scan: ScanRow) -> tuple[str, list[str]]:
+def _build(work: Workspace, studio: Studio, subject: Subject, found: Survey) -> tuple[str, list[str]]:
     """One scan from file to pictures: what to say of it, and the names of its views."""
     started = time.perf_counter()
-    alignment = align.run(work, scan)
+    said = found.overrides.get(subject.id)
+    if said and said.exclude:
+        raise ScanError(f"left out by {said.place}{f': {said.note}' if said.note else ''}")
+    alignment = align.run(work, subject)
     facing = f"faces {math.degrees(alignment.front_yaw):.1f} degrees, known from {alignment.source}"
     if alignment.source == align.FROM_NOTHING:
         facing = "front unknown, taken to be +z"
-    views = studio.run(scan, alignment)
+    views = studio.run(subject, alignment)
     return f"{facing}; {len(views)} views, {time.perf_counter() - started:.1f} s", views
 
 

@@ -17,9 +17,37 @@ LARGEST_SIZE = 2048  # beyond it the depth encoding, whose step shrinks with the
 
 
 @dataclass(frozen=True)
+class SplitShares:
+    """Which part of the people is for what, where the release of a dataset does not say."""
+
+    train: float = 0.9
+    val: float = 0.05
+    test: float = 0.05
+
+    def __post_init__(self) -> None:
+        shares = (self.train, self.val, self.test)
+        said = f"shares of train, val and test are {', '.join(f'{share:g}' for share in shares)}"
+        if not all(0.0 <= share <= 1.0 for share in shares):
+            raise ConfigError(f"{said}; each must be from 0 to 1")
+        if not math.isclose(sum(shares), 1.0, abs_tol=1e-9):
+            raise ConfigError(f"{said}; they must add up to 1, not to {sum(shares):g}")
+
+
+@dataclass(frozen=True)
+class ListRequest:
+    """Whom to look for: which dataset, where the data folder is, and how it is laid out if not as usual."""
+
+    dataset: str
+    data: Path = Path("data")
+    layout: str | None = None
+    shares: SplitShares = SplitShares()
+
+
+@dataclass(frozen=True)
 class RenderRequest:
     """One build: which dataset, where the data folder is, and which views (degrees, pixels) to draw.
 
+    `layout` says how the dataset is laid out, where its name does not.
     `demo_people` and `demo_vertices` say what is made when the dataset is the demo and is not there yet.
     """
 
@@ -31,6 +59,7 @@ class RenderRequest:
     seed: int = 0
     demo_people: int = 4
     demo_vertices: int = 1_000_000
+    layout: str | None = None
 
     def __post_init__(self) -> None:
         _check_angles("yaws", self.yaws, 360.0)

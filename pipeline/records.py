@@ -5,6 +5,7 @@ Refuses to compute: a record checks its shapes and nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
@@ -129,16 +130,6 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class ScanRow:
-    """One scan that was found: paths are relative to the data folder, None = not there."""
-
-    dataset: str
-    scan: str
-    path: str
-    parameters: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Subject:
     """What a dataset has of one person: paths are relative to the data folder, None = not there.
 
@@ -182,6 +173,22 @@ class RejectRow:
     dataset: str
     scan: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Who is in a dataset, in the order of the ids, and what could not be taken for anybody.
+
+    `folder` is below the data folder, `facts` is what its people can have, `overrides` what is said of some.
+    """
+
+    dataset: str
+    layout: str
+    folder: str
+    facts: tuple[str, ...]
+    subjects: tuple[Subject, ...]
+    rejects: tuple[RejectRow, ...]
+    overrides: Mapping[str, Override]
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,8 @@ TABLE = {
     "build": _room("atomic config datasets store stages graph manifests", ""),
     "recon": _room("manifests config geometry formats body store", "numpy torch"),
     "doctor": _room("render", ""),
-    "cli": _room("config synth build recon doctor", "click rich"),
+    "listing": _room("config datasets store", ""),
+    "cli": _room("config synth build recon doctor listing", "click rich"),
 }
 CLI_LOADS_AT_ONCE = frozenset({"click", "pipeline.errors", "pipeline.config"})
 

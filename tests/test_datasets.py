@@ -1,69 +1,379 @@
+"""Who is found in a dataset's folders, from names alone."""
+
 from __future__ import annotations
 
+import errno
+import os
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pipeline import datasets
-from pipeline.datasets import demo
+from pipeline.config import SplitShares
+from pipeline.datasets import survey
+from pipeline.datasets.huge100k import attributes_of
+from pipeline.datasets.ids import MOST_BYTES, fault_of
+from pipeline.datasets.layouts import DATASETS, LAYOUTS, layout_of
+from pipeline.datasets.splits import split_of
 from pipeline.errors import ConfigError
+from pipeline.records import Subject, Survey
 from pipeline.store import Workspace
+from pipeline.synth.folders import LAYOUTS as SYNTHETIC
+from pipeline.synth.layouts import SynthRequest, write_people
+
+KENYA = "Kenya_female_fit_smart casual_20~30 years old_15"
 
 
-def lay(root: Path, *names: str) -> Workspace:
-    """A data folder with these empty files under obj/2K2K."""
+def lay(root: Path, *names: str) -> None:
+    """These files, empty."""
     for name in names:
-        path = root / "obj" / "2K2K" / name
+        path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    return Workspace(root, "2K2K")
 
 
-@pytest.mark.parametrize("branch", ["", "train/", "test/", "1M/"])
-def test_every_layout_of_2k2k_is_found(tmp_path: Path, branch: str) -> None:
-    work = lay(tmp_path, f"{branch}00007/00007.ply", f"{branch}00003/00003.ply")
-    found = datasets.find_scans(work)
-    assert [(row.scan, row.path) for row in found] == [
-        (scan, f"obj/2K2K/{branch}{scan}/{scan}.ply") for scan in ("00003", "00007")
+def find(root: Path, dataset: str, *names: str, layout: str | None = None) -> Survey:
+    """What is found in a data folder that has these files."""
+    lay(root, *names)
+    return survey(Workspace(root, dataset), layout_of(dataset, layout))
+
+
+def only(found: Survey) -> Subject:
+    """The one subject of a survey in which nothing was refused; its split is another test's matter."""
+    assert found.rejects == ()
+    (subject,) = found.subjects
+    return replace(subject, split="")
+
+
+def test_the_new_release_of_2k2k(tmp_path: Path) -> None:
+    folder = "obj/2K2K/train/00003"
+    files = ("00003.ply", "00003.json", "kp3ds.json", "smplx10475_rigid_mesh.obj", "truth.json")
+    found = find(tmp_path, "2K2K", *(f"{folder}/{name}" for name in files), "obj/2K2K/test/00001/00001.ply")
+    assert [(subject.id, subject.split) for subject in found.subjects] == [
+        ("00001", "test"),
+        ("00003", "train"),
     ]
-    assert {row.parameters for row in found} == {None}
-
-
-@pytest.mark.parametrize("name", ["00003.json", "smplx_param.json", "00003_smplx.npz"])
-def test_parameters_beside_a_scan_are_found_among_other_facts(tmp_path: Path, name: str) -> None:
-    others = (
-        "kp3ds.json",
-        "00003.joints.json",
-        "00003.truth.json",
-        "truth.json",
-        "smplx10475_rigid_mesh.obj",
+    assert found.subjects[1] == Subject(
+        dataset="2K2K",
+        id="00003",
+        split="train",
+        mesh=f"{folder}/00003.ply",
+        parameters=f"{folder}/00003.json",
+        registered=f"{folder}/smplx10475_rigid_mesh.obj",
+        joints=f"{folder}/kp3ds.json",
+        joints_kind="kp3ds",
     )
-    work = lay(tmp_path, *(f"00003/{n}" for n in ("00003.ply", name, *others)))
-    assert datasets.find_scans(work)[0].parameters == f"obj/2K2K/00003/{name}"
 
 
-def test_one_scan_in_two_places_is_refused(tmp_path: Path) -> None:
-    work = lay(tmp_path, "train/00003/00003.ply", "1M/00003/00003.ply")
-    with pytest.raises(ConfigError, match="00003 is there twice"):
-        datasets.find_scans(work)
+def test_the_old_release_of_2k2k_counts_each_person_once(tmp_path: Path) -> None:
+    names = ("1M/01968/01968.ply", "50K/01968/01968.ply", "50K/01969/01969.ply")
+    found = find(tmp_path, "2K2K", *(f"obj/2K2K/{name}" for name in names))
+    assert [subject.mesh for subject in found.subjects] == [
+        "obj/2K2K/1M/01968/01968.ply",
+        "obj/2K2K/50K/01969/01969.ply",
+    ]
+    assert found.rejects == ()
 
 
-def test_folders_without_their_scan_are_passed_over(tmp_path: Path) -> None:
-    work = lay(tmp_path, "00003/00003.ply", "00004/other.ply", "notes/read.me")
-    assert [row.scan for row in datasets.find_scans(work)] == ["00003"]
+@pytest.mark.parametrize("mesh", ["00003.ply", "00003.obj", "00003.OBJ"])
+def test_the_published_renderers_form_of_2k2k(tmp_path: Path, mesh: str) -> None:
+    subject = only(find(tmp_path, "2K2K", f"obj/2K2K/00003/{mesh}", "obj/2K2K/00003/00003.png"))
+    assert subject.mesh == f"obj/2K2K/00003/{mesh}"
+    assert subject.textures == (() if mesh.endswith("ply") else ("obj/2K2K/00003/00003.png",))
 
 
-def test_no_scans_at_all_is_an_error_that_says_where_to_put_them(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no scans of 2K2K under .*obj/2K2K; expected ID/ID\.ply"):
-        datasets.find_scans(Workspace(tmp_path, "2K2K"))
+@pytest.mark.parametrize("name", ["00003.json", "smplx_param.json", "00003_smplx.npz", "smplx_param.pkl"])
+def test_parameters_beside_a_scan_are_found_among_other_facts(tmp_path: Path, name: str) -> None:
+    others = ("kp3ds.json", "00003.joints.json", "00003.truth.json", "truth.json", "00003.registered.npz")
+    found = find(tmp_path, "2K2K", *(f"obj/2K2K/00003/{n}" for n in ("00003.ply", name, *others)))
+    assert only(found).parameters == f"obj/2K2K/00003/{name}"
 
 
-def test_unknown_datasets_are_refused_with_the_choices() -> None:
-    with pytest.raises(ConfigError, match="no dataset '2k2k'; choose demo, 2K2K"):
-        datasets.check_name("2k2k")
-    with pytest.raises(ConfigError, match="THuman2 is known but this version does not read it"):
-        datasets.check_name("THuman2")
+@pytest.mark.parametrize("data", ["data/", ""])
+def test_thuman2_with_and_without_its_data_folder(tmp_path: Path, data: str) -> None:
+    folder, body = f"obj/THuman2/{data}0525", "obj/THuman2/smplx/0525"
+    files = (f"{folder}/0525.obj", f"{folder}/material0.mtl", f"{folder}/material0.jpeg")
+    facts = (f"{body}/smplx_param.pkl", f"{body}/mesh_smplx.obj", "Joint3D/THuman2/0525.json")
+    assert only(find(tmp_path, "THuman2", *files, *facts)) == Subject(
+        dataset="THuman2",
+        id="0525",
+        split="",
+        mesh=files[0],
+        textures=(files[2],),
+        parameters=facts[0],
+        registered=facts[1],
+        joints=facts[2],
+        joints_kind="joint3d",
+        attributes=(("release", "2.0"),),
+    )
 
 
-def test_demo_people_are_named_like_the_real_ones() -> None:
-    assert demo.ids(3) == ["00001", "00002", "00003"]
+def test_thuman2_says_who_came_with_2_1_and_whose_scan_is_missing(tmp_path: Path) -> None:
+    found = find(
+        tmp_path, "THuman2", "obj/THuman2/data/0526/0526.obj", "obj/THuman2/smplx/0000/smplx_param.pkl"
+    )
+    assert [(subject.id, subject.mesh is None) for subject in found.subjects] == [
+        ("0000", True),
+        ("0526", False),
+    ]
+    assert [dict(subject.attributes)["release"] for subject in found.subjects] == ["2.0", "2.1"]
+
+
+@pytest.mark.parametrize(
+    ("mesh", "texture"),
+    [
+        ("_100k.obj", "tex/rp_anna_posed_001_dif_8k.jpg"),
+        ("_100k.OBJ", "tex/rp_anna_posed_001_dif.jpg"),
+        ("_200k.obj", "tex/rp_anna_posed_001_dif_2k.jpg"),
+    ],
+)
+def test_renderpeople_by_any_of_its_names(tmp_path: Path, mesh: str, texture: str) -> None:
+    folder = "obj/RP/rp_anna_posed_001_OBJ"
+    normals = f"{folder}/tex/rp_anna_posed_001_norm_8k.jpg"
+    names = (f"{folder}/rp_anna_posed_001{mesh}", f"{folder}/{texture}", normals)
+    subject = only(find(tmp_path, "RP", *names, "Joint3D/RP/rp_anna_posed_001.json"))
+    assert (subject.id, subject.mesh, subject.textures) == ("rp_anna_posed_001", names[0], (names[1],))
+    assert (subject.joints, subject.joints_kind) == ("Joint3D/RP/rp_anna_posed_001.json", "joint3d")
+
+
+def test_renderpeople_take_the_mesh_and_texture_that_published_loaders_take(tmp_path: Path) -> None:
+    stem = "obj/RP/rp_anna_posed_001_OBJ"
+    name = "rp_anna_posed_001"
+    meshes = (f"{stem}/{name}_200k.obj", f"{stem}/{name}_100k.obj", f"{stem}/{name}_30k.obj")
+    images = (f"{stem}/tex/{name}_dif_2k.jpg", f"{stem}/tex/{name}_dif_8k.jpg")
+    subject = only(find(tmp_path, "RP", *meshes, *images))
+    assert (subject.mesh, subject.textures) == (meshes[1], (images[1],))
+
+
+def test_huge100k_people_are_known_by_batch_folder_and_name(tmp_path: Path) -> None:
+    folder = "HuGe100K/flux_batch8/images3"
+    names = (f"{folder}/videos/{KENYA}.jpg", f"{folder}/videos/{KENYA}.mp4", f"{folder}/param/{KENYA}.npy")
+    assert only(find(tmp_path, "HuGe100K", *names)) == Subject(
+        dataset="HuGe100K",
+        id=f"flux_batch8_images3_{KENYA}",
+        split="",
+        parameters=names[2],
+        cameras=names[2],
+        pictures=names[:2],
+        attributes=(
+            ("batch", "flux_batch8"),
+            ("pose", "diverse"),
+            ("area", "Kenya"),
+            ("gender", "female"),
+            ("body_type", "fit"),
+            ("clothing", "smart casual"),
+            ("age", "20~30 years old"),
+            ("number", "15"),
+        ),
+    )
+
+
+def test_huge100k_keeps_people_of_whom_something_is_missing(tmp_path: Path) -> None:
+    names = ("flux_batch1/images0/videos/a.mp4", "deepfashion/images1/param/b.npy", "flux_batch1/notes.txt")
+    found = find(tmp_path, "HuGe100K", *(f"HuGe100K/{name}" for name in names))
+    assert [(s.id, s.parameters is None, len(s.pictures)) for s in found.subjects] == [
+        ("deepfashion_images1_b", False, 0),
+        ("flux_batch1_images0_a", True, 1),
+    ]
+
+
+@pytest.mark.parametrize("name", ["a_b_c_d_e", "Kenya_female_fit__20_1", "img-001", ""])
+def test_names_in_another_form_have_no_attributes(name: str) -> None:
+    assert attributes_of(name) == ()
+
+
+def test_a_clothing_with_underscores_stays_whole() -> None:
+    assert dict(attributes_of("Mali_male_slim_a_b_30~40_7"))["clothing"] == "a_b"
+
+
+def test_a_folder_of_ones_own_scans(tmp_path: Path) -> None:
+    names = (
+        *("anna.ply", "anna.json", "anna.joints.json", "anna.registered.npz", "anna.truth.json"),
+        *("studio/ben.OBJ", "studio/ben.png", "studio/cy.glb", "studio/cy.npz", "studio/other.jpg"),
+        *(
+            "dora/dora.ply",
+            "dora/smplx10475_rigid_mesh.obj",
+            "two words/scan.ply",
+            ".hidden/x.ply",
+            "._y.ply",
+        ),
+    )
+    found = find(tmp_path, "folder", *(f"obj/folder/{name}" for name in names))
+    base = "obj/folder"
+    assert [(s.id, s.mesh, s.textures, s.parameters) for s in found.subjects] == [
+        ("anna", f"{base}/anna.ply", (), f"{base}/anna.json"),
+        ("dora", f"{base}/dora/dora.ply", (), None),
+        ("studio__ben", f"{base}/studio/ben.OBJ", (f"{base}/studio/ben.png",), None),
+        ("studio__cy", f"{base}/studio/cy.glb", (), f"{base}/studio/cy.npz"),
+        ("two_words__scan", f"{base}/two words/scan.ply", (), None),
+    ]
+    anna, dora = found.subjects[:2]
+    assert (anna.joints, anna.registered) == (f"{base}/anna.joints.json", f"{base}/anna.registered.npz")
+    assert dora.registered == f"{base}/dora/smplx10475_rigid_mesh.obj"
+
+
+def test_any_name_will_do_for_a_dataset_that_says_how_it_is_laid_out(tmp_path: Path) -> None:
+    subject = only(find(tmp_path, "ours", "obj/ours/a.ply", layout="folder"))
+    assert (subject.dataset, subject.mesh) == ("ours", "obj/ours/a.ply")
+
+
+def test_links_are_followed_and_circles_end(tmp_path: Path) -> None:
+    lay(tmp_path, "elsewhere/anna.ply")
+    (tmp_path / "obj" / "folder").mkdir(parents=True)
+    (tmp_path / "obj" / "folder" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "again").symlink_to(tmp_path / "obj")
+    (tmp_path / "elsewhere" / "broken").symlink_to(tmp_path / "nowhere")
+    assert only(find(tmp_path, "folder")).mesh == "obj/folder/linked/anna.ply"
+
+
+def test_a_second_scan_of_one_id_is_a_line_that_names_both(tmp_path: Path) -> None:
+    found = find(tmp_path, "2K2K", "obj/2K2K/train/00003/00003.ply", "obj/2K2K/1M/00003/00003.ply")
+    assert [(s.id, s.split, s.mesh) for s in found.subjects] == [
+        ("00003", "train", "obj/2K2K/train/00003/00003.ply")
+    ]
+    (reject,) = found.rejects
+    assert reject.scan == "00003"
+    assert "obj/2K2K/train/00003/00003.ply and obj/2K2K/1M/00003/00003.ply" in reject.reason
+
+
+def test_folders_without_their_scan_are_passed_over_unless_they_have_the_rest(tmp_path: Path) -> None:
+    names = ("00003/00003.ply", "00004/other.ply", "notes/read.me", "00005/kp3ds.json")
+    found = find(tmp_path, "2K2K", *(f"obj/2K2K/{name}" for name in names))
+    assert [(subject.id, subject.mesh is None) for subject in found.subjects] == [
+        ("00003", False),
+        ("00005", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("a\nb", "control character"),
+        ("a\x1b[31mb", "control character"),
+        ("a\x7f", "control character"),
+        ("a\u2028b", "line break"),
+        ("a\\b", "path separator"),
+        ("a..b", "`..`"),
+        (os.fsdecode(b"caf\xe9"), "UTF-8"),
+        ("x" * (MOST_BYTES + 1), "bytes long"),
+    ],
+)
+def test_an_id_that_cannot_name_a_file_is_a_line_and_not_a_crash(
+    tmp_path: Path, name: str, fault: str
+) -> None:
+    found = find(tmp_path, "folder", f"obj/folder/{name}.ply", "obj/folder/anna.ply")
+    assert [subject.id for subject in found.subjects] == ["anna"]
+    (reject,) = found.rejects
+    assert fault in reject.reason
+    for text in (reject.scan, reject.reason):
+        assert text.isprintable()
+
+
+@pytest.mark.parametrize("name", ["00003", "Zoë", "李雷", KENYA, "a-b.c", "x" * MOST_BYTES])
+def test_names_of_people_are_ids(name: str) -> None:
+    assert fault_of(name) is None
+
+
+@pytest.mark.parametrize("name", ["", "  ", "..", ".", ".hidden", "a/b"])
+def test_what_is_no_name_is_no_id(name: str) -> None:
+    assert fault_of(name) is not None
+
+
+def test_a_folder_that_cannot_be_listed_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = os.scandir
+
+    def refusing(path: str) -> object:
+        if path.endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    found = find(tmp_path, "folder", "obj/folder/anna.ply", "obj/folder/closed/ben.ply")
+    assert [subject.id for subject in found.subjects] == ["anna"]
+    assert [(reject.scan, "permission denied" in reject.reason) for reject in found.rejects] == [
+        ("obj/folder/closed", True)
+    ]
+
+
+def test_a_tree_without_an_end_is_a_line(tmp_path: Path) -> None:
+    found = find(tmp_path, "folder", "obj/folder/" + "d/" * 70 + "anna.ply", "obj/folder/ben.ply")
+    assert [subject.id for subject in found.subjects] == ["ben"]
+    assert "64 folders deep" in found.rejects[0].reason
+
+
+def test_nobody_at_all_is_an_error_that_says_what_to_put_where(tmp_path: Path) -> None:
+    for dataset, layout in DATASETS.items():
+        with pytest.raises(ConfigError, match=f"nobody of {dataset} is under ") as caught:
+            find(tmp_path, dataset)
+        place = tmp_path / (dataset if dataset == "HuGe100K" else f"obj/{dataset}")
+        assert f"{place}; expected {layout.expected} there" in str(caught.value)
+
+
+def test_unknown_datasets_and_layouts_are_refused_with_the_choices() -> None:
+    with pytest.raises(ConfigError, match="no dataset '2k2k'") as caught:
+        layout_of("2k2k")
+    assert all(name in str(caught.value) for name in (*DATASETS, "--layout folder"))
+    with pytest.raises(ConfigError, match="no layout '2K2K'") as caught:
+        layout_of("2K2K", "2K2K")
+    assert all(name in str(caught.value) for name in LAYOUTS)
+
+
+@pytest.mark.parametrize("name", ["../2K2K", "a\nb", "", "/etc"])
+def test_a_datasets_name_stays_in_the_data_folder(name: str) -> None:
+    with pytest.raises(ConfigError, match="the dataset's name"):
+        layout_of(name, "folder")
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("rp_anna_posed_001", 0.263414605),
+        ("00003", 0.506369584),
+        ("Zoë", 0.775896465),
+        ("0525", 0.930268230),
+    ],
+)
+def test_a_persons_place_among_the_splits_is_the_same_for_ever(name: str, place: float) -> None:
+    below, above = place - 1e-9, 1.0 - place - 1e-9
+    assert split_of(name, SplitShares(below, 1.0 - below, 0.0)) == "val"
+    assert split_of(name, SplitShares(1.0 - above, 0.0, above)) == "train"
+    assert split_of(name, SplitShares(0.0, below, 1.0 - below)) == "test"
+
+
+def test_splits_have_their_shares() -> None:
+    people = [f"{number:05d}" for number in range(20_000)]
+    shares = SplitShares(0.5, 0.3, 0.2)
+    split = Counter(split_of(person, shares) for person in people)
+    for name, share in (("train", 0.5), ("val", 0.3), ("test", 0.2)):
+        assert split[name] / len(people) == pytest.approx(share, abs=0.015)
+
+
+def test_a_larger_share_for_training_only_adds_to_it() -> None:
+    people = [f"{number:05d}" for number in range(2_000)]
+    small, large = SplitShares(0.6, 0.2, 0.2), SplitShares(0.8, 0.1, 0.1)
+    before = {person for person in people if split_of(person, small) == "train"}
+    assert before < {person for person in people if split_of(person, large) == "train"}
+
+
+@pytest.mark.parametrize("layout", SYNTHETIC)
+def test_all_that_synthetic_people_have_is_found(tmp_path: Path, layout: str) -> None:
+    request = SynthRequest(tmp_path, people=1, layout=layout, vertices=6_000)
+    name = write_people(request, lambda text: None).folder.name
+    subject = only(find(tmp_path, name))
+    facts = (subject.mesh, subject.parameters, subject.registered, subject.joints, *subject.textures)
+    there = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    beside = {path for path in there if path.endswith(("truth.json", ".mtl"))}
+    assert set(facts) == there - beside
+
+
+@pytest.mark.parametrize("name", ["train", "val", "test"])
+def test_everybody_may_be_for_one_thing(name: str) -> None:
+    shares = SplitShares(**{"train": 0.0, "val": 0.0, "test": 0.0, name: 1.0})
+    assert {split_of(str(number), shares) for number in range(500)} == {name}
+
+
+@pytest.mark.parametrize("shares", [(0.9, 0.05, 0.1), (1.1, -0.1, 0.0), (float("nan"), 0.5, 0.5)])
+def test_shares_that_are_none_are_refused(shares: tuple[float, float, float]) -> None:
+    with pytest.raises(ConfigError, match="shares of train, val and test are"):
+        SplitShares(*shares)

@@ -1,31 +1,60 @@
-"""Which datasets there are, and what each has: one file per dataset's folders."""
+"""Which datasets there are, and who is in each: one file per dataset's folders."""
 
 from __future__ import annotations
 
-from pipeline.datasets import demo, twok2k
+from pipeline.config import SplitShares
+from pipeline.datasets.ids import fault_of, printable
+from pipeline.datasets.layouts import Layout
+from pipeline.datasets.overrides import read_overrides
+from pipeline.datasets.places import Tree
+from pipeline.datasets.splits import split_of
 from pipeline.errors import ConfigError
-from pipeline.records import ScanRow
+from pipeline.records import RejectRow, Subject, Survey
 from pipeline.store import Workspace
 
-READABLE = {demo.NAME: demo.scans, twok2k.NAME: twok2k.scans}
-KNOWN_ONLY = ("THuman2", "RP", "HuGe100K")  # their place is known; this version cannot read them
+
+def survey(work: Workspace, layout: Layout, shares: SplitShares | None = None) -> Survey:
+    """Everybody in a dataset, in the order of the ids, and what could not be taken for anybody.
+
+    Only names are looked at. An id that cannot name a file, or a second scan of the same id, is a reject.
+    """
+    wanted = shares or SplitShares()
+    tree = Tree(work)
+    subjects: dict[str, Subject] = {}
+    rejects: list[RejectRow] = []
+    for subject in layout.find(tree, lambda name: split_of(name, wanted)):
+        reason = _refusal(subject, subjects)
+        if reason:
+            rejects.append(RejectRow(work.dataset, printable(subject.id), reason))
+        else:
+            subjects[subject.id] = subject
+    rejects += [RejectRow(work.dataset, printable(path), reason) for path, reason in tree.faults]
+    place = work.root / layout.folder(work)
+    if not subjects and not rejects:
+        raise ConfigError(f"nobody of {work.dataset} is under {place}; expected {layout.expected} there")
+    return Survey(
+        dataset=work.dataset,
+        layout=layout.name,
+        folder=layout.folder(work),
+        facts=layout.facts,
+        subjects=tuple(subjects[name] for name in sorted(subjects)),
+        rejects=tuple(sorted(rejects, key=lambda reject: (reject.scan, reject.reason))),
+        overrides=read_overrides(place, layout.overrides, subjects),
+    )
 
 
-def check_name(name: str) -> None:
-    """Refuse a dataset that cannot be built, and name those that can."""
-    if name in READABLE:
-        return
-    choices = ", ".join(READABLE)
-    if name in KNOWN_ONLY:
-        raise ConfigError(
-            f"dataset {name} is known but this version does not read it yet; choose {choices}"
-        )
-    raise ConfigError(f"there is no dataset {name!r}; choose {choices}")
+def _refusal(subject: Subject, known: dict[str, Subject]) -> str | None:
+    """Why a subject cannot be taken, if it cannot."""
+    fault = fault_of(subject.id)
+    if fault:
+        return f"its name {fault}, so no file can be named for it; rename {_somewhere(subject)}"
+    if subject.id in known:
+        first, second = _somewhere(known[subject.id]), _somewhere(subject)
+        return f"is there twice: {first} and {second}; the first is used, so remove or rename one"
+    return None
 
 
-def find_scans(work: Workspace) -> list[ScanRow]:
-    """The dataset's scans, in the order of their ids."""
-    scans = READABLE[work.dataset](work)
-    if not scans:
-        raise ConfigError(f"no scans of {work.dataset} under {work.scans}; expected ID/ID.ply there")
-    return scans
+def _somewhere(subject: Subject) -> str:
+    """A path that leads to a subject, fit to be shown."""
+    paths = (subject.mesh, subject.parameters, subject.registered, subject.joints, *subject.pictures)
+    return ascii(next((path for path in paths if path), subject.id))[1:-1]

@@ -1,41 +1,48 @@
-"""2K2K: `{id}/{id}.ply`, alone or below `train`, `test` or `1M`, SMPL-X parameters beside it."""
+"""2K2K: `{id}/{id}.ply`, alone or below `train`, `test`, `1M` or `50K`, with what is known of it beside.
+
+The published renderer's own form, `{id}/{id}.obj` with `{id}.png`, is read where there is no PLY.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 
-from pipeline.errors import ConfigError
-from pipeline.records import ScanRow
-from pipeline.store import Workspace
+from pipeline.datasets.places import REGISTERED, Names, SplitOf, Tree
+from pipeline.records import Subject
 
-NAME = "2K2K"
-_BRANCHES = (".", "train", "test", "1M")
-_OTHER_FACTS = ("kp3ds", "joints", "truth")  # what else lies beside a scan as JSON or NPZ
+FACTS = ("mesh", "textures", "parameters", "registered", "joints")
+_REDUCED = "50K"  # the same scans with fewer vertices
+_BRANCHES = ("", "train", "test", "1M", _REDUCED)
+_RELEASED = ("train", "test")
 
 
-def scans(work: Workspace) -> list[ScanRow]:
-    """Every scan found, in the order of their ids."""
-    found: dict[str, ScanRow] = {}
+def find(tree: Tree, split_of: SplitOf) -> Iterator[Subject]:
+    """Everybody there; of a scan in two sizes, the full one."""
+    seen = set(_BRANCHES)
     for branch in _BRANCHES:
-        folder = work.scans / branch
-        for place in sorted(folder.iterdir()) if folder.is_dir() else ():
-            path = place / f"{place.name}.ply"
-            if not path.is_file():
+        folder = f"obj/{tree.dataset}/{branch}".rstrip("/")
+        for name in tree.names(folder).folders:
+            if name in seen and (not branch or branch == _REDUCED):
                 continue
-            if place.name in found:
-                raise ConfigError(f"scan {place.name} is there twice: {found[place.name].path} and {path}")
-            found[place.name] = ScanRow(
-                dataset=work.dataset,
-                scan=place.name,
-                path=path.relative_to(work.root).as_posix(),
-                parameters=_parameters(work, place),
-            )
-    return [found[scan] for scan in sorted(found)]
+            split = branch if branch in _RELEASED else split_of(name)
+            subject = _subject(tree.dataset, name, split, tree.names(f"{folder}/{name}"))
+            if subject.mesh or subject.parameters or subject.registered or subject.joints:
+                seen.add(name)
+                yield subject
 
 
-def _parameters(work: Workspace, place: Path) -> str | None:
-    """The file of SMPL-X parameters in a scan's folder, if there is one."""
-    names = sorted(p.name for p in place.iterdir() if p.suffix in (".json", ".npz"))
-    candidates = [n for n in names if not any(fact in n for fact in _OTHER_FACTS)]
-    own = [n for n in candidates if n.startswith(place.name)] or candidates
-    return (place / own[0]).relative_to(work.root).as_posix() if own else None
+def _subject(dataset: str, name: str, split: str, inside: Names) -> Subject:
+    """One person's folder; one without a mesh may still hold the rest."""
+    mesh = inside.first(f"{name}.ply", f"{name}.obj")
+    joints = inside.first("kp3ds.json")
+    return Subject(
+        dataset=dataset,
+        id=name,
+        split=split,
+        mesh=mesh,
+        textures=inside.images(name) if mesh and mesh.lower().endswith(".obj") else (),
+        parameters=inside.parameters(name),
+        registered=inside.first(*REGISTERED),
+        joints=joints,
+        joints_kind="kp3ds" if joints else None,
+    )

@@ -15,14 +15,14 @@ from typing import Self
 
 import numpy as np
 
+from pipeline.datasets.scans import read_scan
 from pipeline.errors import ConfigError, MeshError
 from pipeline.formats.image import write_color, write_grey16
-from pipeline.formats.ply import read_ply
 from pipeline.geometry.camera import portrait_camera
 from pipeline.geometry.depth import encode
 from pipeline.geometry.lighting import room_light
 from pipeline.geometry.transform import aligned
-from pipeline.records import F32, Alignment, Camera, Frame, Light, Mesh, ScanRow, View
+from pipeline.records import F32, Alignment, Camera, Frame, Light, Mesh, Subject, View
 from pipeline.render.renderer import Renderer
 from pipeline.store import DEPTH, SHADED, UNSHADED, Workspace
 
@@ -86,16 +86,16 @@ class Studio:
         self._writers.shutdown(cancel_futures=True)
         self._renderer.__exit__(kind, error, trace)
 
-    def run(self, scan: ScanRow, alignment: Alignment) -> list[str]:
+    def run(self, subject: Subject, alignment: Alignment) -> list[str]:
         """Draw and write every view of one scan; the names of the views."""
-        mesh = placed(read_ply(self._work.absolute(scan.path)), alignment)
+        mesh = placed(read_scan(self._work, subject), alignment)
         names = [self._work.view(pitch, yaw) for pitch, yaw in self._angles]
         pending: deque[list[Future[None]]] = deque()
         try:
             for name, frame in zip(
-                names, self._renderer.shoot(mesh, self._views(scan, names)), strict=True
+                names, self._renderer.shoot(mesh, self._views(subject.id, names)), strict=True
             ):
-                todo = writes_of(frame, self._camera, self._work, name, scan.scan)
+                todo = writes_of(frame, self._camera, self._work, name, subject.id)
                 pending.append([self._writers.submit(write) for write in todo])
                 if len(pending) > _AHEAD:
                     _finish(pending.popleft())
@@ -108,9 +108,9 @@ class Studio:
             ) from error
         return names
 
-    def _views(self, scan: ScanRow, names: list[str]) -> Iterator[View]:
+    def _views(self, scan: str, names: list[str]) -> Iterator[View]:
         for (pitch, yaw), name in zip(self._angles, names, strict=True):
-            yield View(yaw, pitch, self._camera, light_of(self._seed, scan.scan, name))
+            yield View(yaw, pitch, self._camera, light_of(self._seed, scan, name))
 
 
 def _finish(futures: list[Future[None]]) -> None:
