@@ -133,8 +133,8 @@ class Frame:
 class Subject:
     """What a dataset has of one person: paths are relative to the data folder, None = not there.
 
-    `id` names the person's files wherever any are written, and has been checked for that. `joints_kind` says
-    which format `joints` are in. `pictures` are photographs or films, `cameras` what they were seen by.
+    `id` names the person's files wherever any are written, and has been checked for that. `joints_kind`
+    says which format `joints` are in. `pictures` are photographs or films, `cameras` what they were seen by.
     """
 
     dataset: str
@@ -155,8 +155,8 @@ class Subject:
 class Override:
     """What a user says of one subject, against all else that is known; None = nothing.
 
-    `yaw` (degrees about +y) is the turn that makes the person face +z, so the front is at -yaw. `scale` is a
-    factor on the aligned size. `place` is where it was said, file and line.
+    `yaw` (degrees about +y) is the turn that makes the person face +z, so the front is at -yaw. `scale` is
+    a factor on the aligned size. `place` is where it was said, file and line.
     """
 
     yaw: float | None = None
@@ -179,7 +179,8 @@ class RejectRow:
 class Survey:
     """Who is in a dataset, in the order of the ids, and what could not be taken for anybody.
 
-    `folder` is below the data folder, `facts` is what its people can have, `overrides` what is said of some.
+    `folder` is below the data folder, `facts` are what its people can have, `overrides` what is said of
+    some.
     """
 
     dataset: str
