@@ -1,6 +1,7 @@
-"""PLY: triangle meshes with vertex colours.
+"""PLY: triangle meshes with vertex colours and normals.
 
-Reads binary files of either byte order, and ASCII; writes binary little endian.
+Reads text and binary files of either byte order, whatever their types; writes binary little endian. A file
+is read whole into memory once, so that one that changes meanwhile cannot bring the process down.
 """
 
 from __future__ import annotations
@@ -8,53 +9,62 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
-from plyfile import PlyData, PlyElement, PlyListProperty
 
 from pipeline.atomic import replacing
-from pipeline.errors import FormatError
-from pipeline.records import I32, U8, Mesh
+from pipeline.errors import ConfigError, FormatError
+from pipeline.formats.ply_faces import CORNERS, fans, strips
+from pipeline.formats.ply_header import HEADER_LIMIT, Header, check_size, parse_header
+from pipeline.formats.ply_rows import Table, binary_end, binary_table
+from pipeline.formats.ply_text import read_text, text_table
+from pipeline.records import F32, I32, U8, Mesh
 
-Number = TypeVar("Number", bound=np.generic)
-
-_HEADER_LIMIT = 1 << 16
 _PLACE = ("x", "y", "z")
-_COLOR = ("red", "green", "blue")
-_CORNERS = ("vertex_indices", "vertex_index")
-_SIZES = {
-    **dict.fromkeys(("char", "uchar", "int8", "uint8"), 1),
-    **dict.fromkeys(("short", "ushort", "int16", "uint16"), 2),
-    **dict.fromkeys(("int", "uint", "float", "int32", "uint32", "float32"), 4),
-    **dict.fromkeys(("double", "float64"), 8),
-}
+_NORMAL = ("nx", "ny", "nz")
+_COLORS = (
+    ("red", "green", "blue"),
+    ("r", "g", "b"),
+    ("diffuse_red", "diffuse_green", "diffuse_blue"),
+    ("diffuse_r", "diffuse_g", "diffuse_b"),
+)
+_CORNERS_LEAST = dict.fromkeys(CORNERS, 3)
+_READ: dict[str, dict[str, int]] = {"vertex": {}, "face": _CORNERS_LEAST, "tristrips": _CORNERS_LEAST}
 
 
 def read_ply(path: Path) -> Mesh:
-    """The mesh in a file, colours included where it has them."""
+    """The mesh in a file: triangles, and vertex colours and normals where it has them.
+
+    Polygons are cut into fans and strips into triangles. Colours of floats are shares of 1; alpha is left.
+    """
     with _complaints(path):
-        _check_header(path)
-        triangles = dict.fromkeys(_CORNERS, 3)
-        data = PlyData.read(path, mmap="r", known_list_len={"face": triangles})
-        names = [element.name for element in data.elements]
-        if "vertex" not in names or "face" not in names:
-            raise FormatError(f"has elements {', '.join(names) or 'none'}; it needs vertex and face")
-        vertex, face = data["vertex"], data["face"]
-        vertices = _columns(vertex, _PLACE, np.float32)
-        return Mesh(vertices, _faces(face), _colors(vertex))
+        data = _content(path)
+        header = parse_header(data[:HEADER_LIMIT].tobytes())
+        check_size(header, len(data))
+        tables = _tables(data, header)
+        if "vertex" not in tables or not tables.keys() & {"face", "tristrips"}:
+            names = ", ".join(element.name[:40] for element in header.elements) or "none"
+            raise FormatError(f"has elements {names}; it needs vertex and face: is it a mesh?")
+        vertex = tables["vertex"]
+        vertices = _numbers(vertex, _PLACE)
+        faces = _triangles(tables, len(vertices))
+        normals = _numbers(vertex, _NORMAL) if vertex.columns.keys() >= set(_NORMAL) else None
+        return Mesh(vertices, faces, _colors(vertex), normals=normals)
 
 
 def write_ply(path: Path, mesh: Mesh) -> None:
-    """Write vertices, triangles and vertex colours; the file appears whole or not at all."""
-    names = _PLACE if mesh.colors is None else _PLACE + _COLOR
-    vertex = np.empty(len(mesh.vertices), [(name, "<f4" if name in _PLACE else "u1") for name in names])
-    for i, name in enumerate(_PLACE):
-        vertex[name] = mesh.vertices[:, i]
+    """Write vertices, triangles, vertex colours and normals; the file appears whole or not at all."""
+    if mesh.uvs is not None or mesh.textures:
+        raise ConfigError(f"{path.name}: PLY is written without textures; write OBJ")
+    parts: list[tuple[tuple[str, ...], str, F32 | U8]] = [(_PLACE, "<f4", mesh.vertices)]
+    if mesh.normals is not None:
+        parts.append((_NORMAL, "<f4", mesh.normals))
     if mesh.colors is not None:
-        for i, name in enumerate(_COLOR):
-            vertex[name] = mesh.colors[:, i]
+        parts.append((_COLORS[0], "u1", mesh.colors))
+    vertex = np.empty(len(mesh.vertices), [(name, kind) for names, kind, _ in parts for name in names])
+    for names, _, values in parts:
+        for i, name in enumerate(names):
+            vertex[name] = values[:, i]
     face = np.empty(len(mesh.faces), [("count", "u1"), ("corners", "<i4", (3,))])
     face["count"] = 3
     face["corners"] = mesh.faces
@@ -62,9 +72,13 @@ def write_ply(path: Path, mesh: Mesh) -> None:
         "ply",
         "format binary_little_endian 1.0",
         f"element vertex {len(vertex)}",
-        *(f"property {'float' if name in _PLACE else 'uchar'} {name}" for name in names),
+        *(
+            f"property {'float' if kind == '<f4' else 'uchar'} {n}"
+            for names, kind, _ in parts
+            for n in names
+        ),
         f"element face {len(face)}",
-        f"property list uchar int {_CORNERS[0]}",
+        f"property list uchar int {CORNERS[0]}",
         "end_header",
     ]
     with replacing(path) as stream:
@@ -75,74 +89,95 @@ def write_ply(path: Path, mesh: Mesh) -> None:
 
 @contextmanager
 def _complaints(path: Path) -> Iterator[None]:
-    """Everything that a bad file makes the parser raise, as one error with the path in front."""
+    """Whatever is wrong with a file, as one error with the path in front."""
     try:
         yield
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
     except OSError as error:
         raise FormatError(f"{path}: {error.strerror or error}") from error
-    except Exception as error:  # a hostile header reaches many corners of the parser
-        raise FormatError(f"{path}: not a readable PLY file: {error}; is it complete?") from error
+    except MemoryError as error:
+        raise FormatError(f"{path}: is too large for the memory of this machine") from error
 
 
-def _check_header(path: Path) -> None:
-    """Refuse counts that the file is too short for, before memory is set aside for them."""
-    with path.open("rb") as stream:
-        head = stream.read(_HEADER_LIMIT)
-    end = head.find(b"end_header")
-    if not head.startswith(b"ply") or end < 0:
-        raise FormatError(f"has no PLY header in its first {_HEADER_LIMIT} bytes")
-    lines = [line.split() for line in head[:end].decode("ascii", "replace").splitlines()]
-    ascii_text = ["format", "ascii", "1.0"] in lines
-    count, least = 0, 0
-    for words in lines:
-        if words[:1] == ["element"] and len(words) == 3:
-            count = int(words[2])
-            if count < 0:
-                raise FormatError(f"says it has {count} of {words[1]}")
-        elif words[:1] == ["property"]:
-            kind = words[2] if words[1:2] == ["list"] else words[1]
-            least += count * (2 if ascii_text else _SIZES.get(kind, 1))
-    size = path.stat().st_size - end
-    if least > size:
-        raise FormatError(f"its header asks for at least {least} bytes, but {size} follow; is it cut off?")
+def _content(path: Path) -> U8:
+    """The bytes of a file; pipes and devices could go on for ever."""
+    if path.exists() and not path.is_file():
+        raise FormatError("is not a file")
+    return np.fromfile(path, dtype=np.uint8)
 
 
-def _columns(element: PlyElement, names: tuple[str, str, str], kind: type[Number]) -> npt.NDArray[Number]:
-    """Three scalar properties side by side (N, 3)."""
-    have = [p.name for p in element.properties if not isinstance(p, PlyListProperty)]
+def _tables(data: U8, header: Header) -> dict[str, Table]:
+    """The elements that make a mesh, up to the last of them."""
+    wanted = [i for i, element in enumerate(header.elements) if element.name in _READ]
+    tables = {}
+    text = None if header.order else read_text(data, header)
+    at = 0 if text else header.size
+    for element in header.elements[: max(wanted, default=-1) + 1]:
+        least = _READ.get(element.name)
+        if text:
+            if least is not None:
+                tables[element.name] = text_table(text, at, element)
+            at += element.count
+        elif least is None:
+            at = binary_end(data, at, element, header.order)
+        else:
+            tables[element.name], at = binary_table(data, at, element, header.order, least)
+    return tables
+
+
+def _triangles(tables: dict[str, Table], vertices: int) -> I32:
+    """All triangles (F, 3), of which there must be some."""
+    parts = [make(tables[name], vertices) for name, make in _MAKERS.items() if name in tables]
+    faces = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    if not len(faces):
+        raise FormatError(f"has {vertices} vertices and no faces; a mesh is needed, not a cloud of points")
+    return faces
+
+
+_MAKERS = {"face": fans, "tristrips": strips}
+
+
+def _numbers(vertex: Table, names: tuple[str, str, str]) -> F32:
+    """Three columns side by side (V, 3), every number finite."""
     for name in names:
-        if name not in have:
-            raise FormatError(f"{element.name} has {', '.join(have) or 'nothing'}; {name} is missing")
-    columns = np.empty((element.count, 3), dtype=kind)
-    for i, name in enumerate(names):
-        columns[:, i] = element[name]
-    return columns
+        if name not in vertex.columns:
+            raise FormatError(
+                f"vertex has {', '.join(vertex.columns)[:200] or 'nothing'}; {name} is missing"
+            )
+    numbers = np.empty((len(vertex.columns[names[0]]), 3), dtype=np.float32)
+    with np.errstate(over="ignore"):  # a double too large becomes infinite, and is then refused
+        for i, name in enumerate(names):
+            numbers[:, i] = vertex.columns[name]
+    good = np.isfinite(numbers).all(axis=1)
+    if not good.all():
+        row = int(np.argmin(good))
+        values = [f"{name} = {vertex.columns[name][row]}" for name in names]
+        raise FormatError(
+            f"{vertex.place(row)}: vertex {row} has {', '.join(values)}; finite numbers are needed"
+        )
+    return numbers
 
 
-def _colors(vertex: PlyElement) -> U8 | None:
-    """Vertex colours (V, 3), or None where there are none."""
-    types = {p.name: p for p in vertex.properties}
-    if not all(name in types for name in _COLOR):
+def _colors(vertex: Table) -> U8 | None:
+    """Vertex colours (V, 3) under the first of their usual names, or None."""
+    names = next((names for names in _COLORS if vertex.columns.keys() >= set(names)), None)
+    if names is None:
         return None
-    kinds = {str(np.dtype(types[name].val_dtype)) for name in _COLOR}
-    if kinds != {"uint8"}:
-        raise FormatError(f"its colours are {', '.join(sorted(kinds))}; only uchar is read")
-    return _columns(vertex, _COLOR, np.uint8)
-
-
-def _faces(face: PlyElement) -> I32:
-    """Triangles (F, 3)."""
-    lists = [p.name for p in face.properties if isinstance(p, PlyListProperty)]
-    name = next((n for n in _CORNERS if n in lists), None)
-    if name is None:
-        raise FormatError(f"face has no list called {' or '.join(_CORNERS)}")
-    corners = face[name]
-    if corners.dtype == object:
-        if any(len(row) != 3 for row in corners):
-            raise FormatError("has faces that are not triangles; only triangles are read")
-        corners = np.stack(list(corners)) if len(corners) else np.empty((0, 3))
-    if len(corners) and (corners.min() < 0 or corners.max() > np.iinfo(np.int32).max):
-        raise FormatError(f"faces name vertices {corners.min()} to {corners.max()}")
-    return np.ascontiguousarray(corners, dtype=np.int32).reshape(-1, 3)
+    columns = [vertex.columns[name] for name in names]
+    colors = np.empty((len(columns[0]), 3), dtype=np.uint8)
+    for i, column in enumerate(columns):
+        if column.dtype == np.uint8:
+            colors[:, i] = column
+            continue
+        floats = column.dtype.kind == "f"
+        levels = np.rint(column.astype(np.float64) * 255) if floats else column
+        good = (levels >= 0) & (levels <= 255)
+        if not good.all():
+            row = int(np.argmin(good))
+            raise FormatError(
+                f"{vertex.place(row)}: vertex {row} has {names[i]} = {column[row]}; "
+                f"colours of type {column.dtype.name} go from 0 to {1 if floats else 255}"
+            )
+        colors[:, i] = levels
+    return colors
