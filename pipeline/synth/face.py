@@ -230,10 +230,11 @@ def polyline_distance(a: F64, b: F64, points: Sequence[Vector]) -> tuple[F64, F6
     for i in range(count):
         d = line[i + 1] - line[i]
         t = np.clip(((a - line[i, 0]) * d[0] + (b - line[i, 1]) * d[1]) / (d @ d), 0, 1)
-        reach = np.hypot(a - line[i, 0] - t * d[0], b - line[i, 1] - t * d[1])
+        reach = (a - line[i, 0] - t * d[0]) ** 2 + (b - line[i, 1] - t * d[1]) ** 2  # squared
         nearer = reach < best
-        best, along = np.where(nearer, reach, best), np.where(nearer, (i + t) / count, along)
-    return best, along
+        np.copyto(best, reach, where=nearer)
+        np.copyto(along, (i + t) / count, where=nearer)
+    return np.sqrt(best), along
 
 
 def signed_outline(a: F64, b: F64, outline: Sequence[tuple[float, float]]) -> F64:

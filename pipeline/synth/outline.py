@@ -19,6 +19,7 @@ HeightMap = Callable[[F64, F64], F64]  # places u, v of any shape to heights of 
 
 _STEP = 0.001
 _MARGIN = 0.030  # how far a chart reaches beyond its outline
+_BESIDE = 0.015  # five widths of the widest ridge: farther from its line nothing is left of one
 
 
 def closed_curve(corners: Sequence[Vector] | F64, samples: int = 768) -> F64:
@@ -41,7 +42,7 @@ def outward(curve: F64) -> F64:
 
 def signed_distance(curve: F64, places: F64) -> F64:
     """Distance (N,) of places (N, 2) to a smooth closed polygon (M, 2), negative inside."""
-    _, nearest = cKDTree(curve).query(places)
+    _, nearest = cKDTree(curve).query(places, workers=-1)
     best = np.full(len(places), np.inf)
     for start in (nearest, nearest - 1):
         a = curve[start]
@@ -107,11 +108,13 @@ def profile(at: F64, places: Vector, values: Vector) -> F64:
 
 
 def beside(u: F64, v: F64, corners: Sequence[Vector]) -> F64:
-    """Distance of places to a smooth open line through the corners."""
+    """Distance of places to a smooth open line through the corners; infinite beyond `_BESIDE`."""
     places = np.array(corners, dtype=np.float64)
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(places, axis=0), axis=1))])
     line = CubicSpline(along, places)(np.linspace(0, along[-1], max(int(along[-1] / 2e-4), 2)))
-    return np.asarray(cKDTree(line).query(np.stack([u.ravel(), v.ravel()], axis=1))[0].reshape(u.shape))
+    places = np.stack([u.ravel(), v.ravel()], axis=1)
+    away = cKDTree(line).query(places, distance_upper_bound=_BESIDE, workers=-1)[0]
+    return np.asarray(away.reshape(u.shape))
 
 
 def mound(u: F64, v: F64, centre: Vector, size: Vector, turn: float = 0.0) -> F64:

@@ -20,12 +20,14 @@ from pipeline.synth import rig
 from pipeline.synth.defects import NONE, Defects, Skin, damaged, placed, vertices_added
 from pipeline.synth.figure import figure_of
 from pipeline.synth.lattice import DEFAULT
+from pipeline.synth.skeleton import JOINT_INDEX, REST
 from pipeline.synth.surface import extract_count
 from pipeline.synth.template import template
 from pipeline.synth.traits import Traits
 
 CHUNK = 1 << 15  # vertices handled at once; neighbours in the list are neighbours in space
 JOBS = DEFAULT.jobs
+_ENDS = ("left_foot", "left_middle1", "head")  # foot and shoe, hand, face and hair
 _SURFACE = (
     3.3  # a dressed person's surface in cells that a vertex takes: 2.2 square metres, 1.5 vertices a cell
 )
@@ -88,12 +90,20 @@ def make_scan(
 
 def cast(figure: Solid, vertices: int) -> Cast:
     """The figure's surface at rest, with about so many vertices, wrinkled and painted."""
+    _warm(figure)
     smooth, faces = extract_count(figure.distance, figure.low, figure.high, vertices)
     normals = vertex_normals(smooth, faces)
     heights = in_chunks(lambda p, n: figure.relief(p.T, n.T), smooth, normals)
     colors = in_chunks(lambda p, n: figure.paint(p.T, n.T), smooth, normals)
     spread = in_chunks(lambda p: figure.spread(p.T), smooth)
     return Cast(smooth + normals * heights[:, None], faces, colors, spread)
+
+
+def _warm(figure: Solid) -> None:
+    """Ask once near each end of the body, so that no two threads then draw the same look-up table."""
+    ends = (REST[[JOINT_INDEX[name]]].T.astype(np.float32) for name in _ENDS)
+    with ThreadPoolExecutor(JOBS) as pool:
+        list(pool.map(figure.distance, ends))
 
 
 def pose(cast: Cast, body: BodyParameters, defects: Defects, seed: int) -> Scan:
