@@ -130,6 +130,77 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class Similarity:
+    """A change of scale and place, without a turn: a point x goes to `scale * x + place`."""
+
+    scale: float
+    place: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What one source says of where the person faces: `yaw` in radians about +y, 0 = +z."""
+
+    source: str
+    yaw: float
+
+
+@dataclass(frozen=True, slots=True)
+class Angle:
+    """How far two sources' fronts are apart."""
+
+    first: str
+    second: str
+    degrees: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How well a body lies in its scan; millimetres are the body's own.
+
+    `correction` takes the body as given to where it belongs; the distances are those after it.
+    """
+
+    source: str
+    verdict: str  # good, corrected or bad
+    surface_mm: float  # median distance of the body's surface to the scan
+    surface_p90_mm: float  # a tenth of the body's surface is farther from the scan than that
+    scan_mm: float  # median distance of the scan to the body's surface
+    box_mm: float  # farthest that a side of the body's box is from that of the scan's
+    joints_outside_mm: float | None  # how far a joint reaches out of the scan's box; None = no joints
+    given_mm: float  # the median distance before the correction
+    correction: Similarity | None = None
+    reading: str = "as given"  # what the correction takes the file to mean
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaning:
+    """What is to be taken away from a scan: pieces under a share of the area (0 = none), and a floor."""
+
+    fragments_under: float = 0.0
+    floor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What cleaning took away: pieces, faces, and their shares of the scan's area."""
+
+    fragments: int = 0
+    fragment_faces: int = 0
+    fragment_share: float = 0.0
+    floor_faces: int = 0
+    floor_share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Torso:
+    """A body model's vertices at rest (N, 3), and how firmly each goes with the pelvis (N,), 0 to 1."""
+
+    rest: F32
+    pelvis: F32
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """What a dataset has of one person: paths are relative to the data folder, None = not there.
 
@@ -190,6 +261,25 @@ class Survey:
     subjects: tuple[Subject, ...]
     rejects: tuple[RejectRow, ...]
     overrides: Mapping[str, Override]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """All that is known of a scan besides its mesh; None = not known.
+
+    `override` is what the user says. `body` is the surface that `parameters` stand for, with its joints
+    `body_joints` (J, 3); `registered` is a body that was laid into the scan. `landmarks` (5, 3) are left
+    and right shoulder, left and right hip, nose; NaN = unknown. `missing` says what could not be had.
+    """
+
+    override: Override | None = None
+    parameters: BodyParameters | None = None
+    body: Mesh | None = None
+    body_joints: F64 | None = None
+    registered: Mesh | None = None
+    torso: Torso | None = None
+    landmarks: F64 | None = None
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
