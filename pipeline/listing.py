@@ -89,7 +89,7 @@ def _cell(subject: Subject, fact: str) -> str:
     if fact == "joints" and subject.joints_kind:
         return subject.joints_kind
     kinds = [PurePosixPath(path).suffix[1:].lower() for path in _paths(subject, fact)]
-    if not kinds and _needs_none(subject, fact):
+    if not kinds and subject.mesh and _needs_none(subject, fact):
         return "in mesh"
     return "+".join(dict.fromkeys(kinds)) or _ABSENT
 
