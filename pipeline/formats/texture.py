@@ -92,24 +92,30 @@ def read_texture(path: Path, most_pixels: int = MOST_PIXELS) -> U8:
 def decode_texture(stream: BinaryIO, name: str, most_pixels: int = MOST_PIXELS) -> U8:
     """The picture (H, W, 3) in an open file, which errors call `name`."""
     try:
-        with warnings.catch_warnings(), _opened(stream) as image:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata
-            pixels = image.width * image.height
-            if pixels > most_pixels:
-                raise FormatError(
-                    f"{name}: texture is {image.width} x {image.height} = {pixels / 1e6:.0f} Mpx, "
-                    f"over {most_pixels / 1e6:.0f} Mpx; make it smaller or raise the limit"
-                )
-            if image.mode not in _MODES:
-                raise FormatError(f"{name}: texture has {image.mode} pixels; save it with 8 bits a colour")
-            image.load()
-            return _copied(image)
+            with _opened(stream) as image:
+                _check(image, name, most_pixels)
+                image.load()
+                return _copied(image)
     except FormatError:
         raise
     except MemoryError as error:
         raise FormatError(f"{name}: not enough memory for this texture; make it smaller") from error
     except _COMPLAINTS as error:
         raise FormatError(f"{name}: not a readable texture: {error}; is it complete?") from error
+
+
+def _check(image: Image.Image, name: str, most_pixels: int) -> None:
+    """Refuse what is too large or not of 8 bits, before it is decoded."""
+    pixels = image.width * image.height
+    if pixels > most_pixels:
+        raise FormatError(
+            f"{name}: texture is {image.width} x {image.height} = {pixels / 1e6:.0f} Mpx, "
+            f"over {most_pixels / 1e6:.0f} Mpx; make it smaller or raise the limit"
+        )
+    if image.mode not in _MODES:
+        raise FormatError(f"{name}: texture has {image.mode} pixels; save it with 8 bits a colour")
 
 
 def _opened(stream: BinaryIO) -> Image.Image:
