@@ -164,7 +164,7 @@ class Fit:
     source: str
     verdict: str  # good, corrected or bad
     surface_mm: float  # median distance of the body's surface to the scan
-    surface_p90_mm: float  # a tenth of the body's surface is farther from the scan than that
+    surface_p99_mm: float  # a hundredth of the body's surface is farther from the scan than that
     scan_mm: float  # median distance of the scan to the body's surface
     box_mm: float  # farthest that a side of the body's box is from that of the scan's
     joints_outside_mm: float | None  # how far a joint reaches out of the scan's box; None = no joints

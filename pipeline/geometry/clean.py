@@ -13,6 +13,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from pipeline.errors import MeshError
+from pipeline.geometry.mesh import areas_and_slopes
 from pipeline.records import F32, F64, I32, Bool, Cleaning, Mesh, Removed
 
 _LOWEST = 0.08  # a floor lies in the lowest part of the height
@@ -28,7 +29,7 @@ def clean(mesh: Mesh, wish: Cleaning) -> tuple[Mesh, Removed]:
     """A scan without what is to be taken away, and what that was."""
     if not 0 <= wish.fragments_under < 1:
         raise MeshError(f"fragments under {wish.fragments_under:g} of the area; give a share from 0 to 1")
-    areas, normals = _areas(mesh.vertices, mesh.faces)
+    areas, up = areas_and_slopes(mesh.vertices, mesh.faces)
     total = float(areas.sum())
     if not total > 0:
         raise MeshError("all triangles have zero area")
@@ -36,7 +37,7 @@ def clean(mesh: Mesh, wish: Cleaning) -> tuple[Mesh, Removed]:
     gone: Bool = np.zeros(len(mesh.faces), dtype=np.bool_)
     welded = _welded(mesh.vertices) if wish.floor or wish.fragments_under > 0 else None
     if wish.floor and welded is not None:
-        gone = floor_faces(mesh, areas, normals, welded[mesh.faces])
+        gone = floor_faces(mesh, areas, up, welded[mesh.faces])
         share = float(areas[gone].sum()) / total
         removed = replace(removed, floor_faces=int(gone.sum()), floor_share=share)
     if wish.fragments_under > 0 and welded is not None:
@@ -90,15 +91,6 @@ def _welded(vertices: F32) -> I32:
     key = (bits[:, 0] | bits[:, 1] << np.uint64(32)) * np.uint64(0x9E3779B97F4A7C15)
     key ^= (bits[:, 2] + np.uint64(1)) * np.uint64(0xC2B2AE3D27D4EB4F)
     return np.asarray(np.unique(key, return_inverse=True)[1], dtype=np.int32)
-
-
-def _areas(vertices: F32, faces: I32) -> tuple[F64, F64]:
-    """Area (F,) of each face, and the height of its unit normal (F,); 0 where there is no area."""
-    a, b, c = (vertices[faces[:, i]].astype(np.float64) for i in range(3))
-    normals = np.cross(b - a, c - a)
-    lengths = np.linalg.norm(normals, axis=1)
-    up = np.divide(normals[:, 1], lengths, out=np.zeros_like(lengths), where=lengths > 0)
-    return lengths / 2, up
 
 
 def floor_faces(mesh: Mesh, areas: F64, up: F64, welded: I32) -> Bool:

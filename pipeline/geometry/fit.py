@@ -14,6 +14,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from pipeline.errors import MeshError
+from pipeline.geometry.mesh import areas_and_slopes
 from pipeline.geometry.procrustes import unturned_between
 from pipeline.records import F32, F64, I32, BodyParameters, Fit, Mesh, Similarity
 
@@ -23,7 +24,8 @@ AS_GIVEN, FROM_SHAPE = "as given", "size and place taken from the scan's shape"
 SIZE_OFF = 0.05  # most that a body may be larger or smaller than the scan's shape asks for
 PLACE_OFF_MM = 60.0  # most that its middle may be away from where the shape asks for it
 SURFACE_MM = 40.0  # most that half of its surface may be away from the scan, or half of the scan from it
-TENTH_MM = 90.0  # most that nine tenths of its surface may be away from the scan
+FARTHEST_MM = 100.0  # most that 99 hundredths of its surface may be: an arm elsewhere is farther out
+CLEAR = 0.8  # of these distances: what a place taken from the scan's shape alone must keep to
 _SCAN_POINTS = 20_000
 _BODY_POINTS = 4_000
 _THIN = 5  # of the scan's points every fifth is enough to pull at the body
@@ -33,6 +35,7 @@ _INSIDE = (
     0.03  # weight of a body's point inside the scan, where clothes are; outside there is nothing to be
 )
 _STILL = 1e-4
+_DRIFT = 2.0  # a body that grows or shrinks by more than that on the way is lost
 _WHOLE = (0.01, 0.99)  # between these quantiles lies the person, without what floats around
 _PLASTIC = 1.32471795724474602596  # its powers spread points over a triangle without clumps
 _NOTHING = Similarity(1.0, (0.0, 0.0, 0.0))
@@ -40,18 +43,17 @@ _NOTHING = Similarity(1.0, (0.0, 0.0, 0.0))
 
 def sample(vertices: F32, faces: I32, count: int) -> tuple[F64, F64]:
     """Points (count, 3) spread evenly over a surface by area, and its unit normals there (count, 3)."""
-    a, b, c = (vertices[faces[:, i]].astype(np.float64) for i in range(3))
-    normals = np.cross(b - a, c - a)
-    areas = np.linalg.norm(normals, axis=1)
-    reach = np.cumsum(areas)
+    reach = np.cumsum(areas_and_slopes(vertices, faces)[0])
     if not (len(reach) and reach[-1] > 0):
         raise MeshError("all triangles have zero area")
     steps = (np.arange(count) + 0.5) / count * reach[-1]
-    face = np.minimum(np.searchsorted(reach, steps, side="right"), len(faces) - 1)
+    chosen = faces[np.minimum(np.searchsorted(reach, steps, side="right"), len(faces) - 1)]
+    a, b, c = (vertices[chosen[:, i]].astype(np.float64) for i in range(3))
     u, v = np.modf(np.arange(1, count + 1)[:, None] / _PLASTIC ** np.array([1, 2]))[0].T
     over = u + v > 1
     u, v = np.where(over, 1 - u, u)[:, None], np.where(over, 1 - v, v)[:, None]
-    return a[face] * (1 - u - v) + b[face] * u + c[face] * v, normals[face] / areas[face, None]
+    normals = np.cross(b - a, c - a)
+    return a * (1 - u - v) + b * u + c * v, normals / np.linalg.norm(normals, axis=1, keepdims=True)
 
 
 def moved(points: F64, by: Similarity) -> F64:
@@ -62,6 +64,13 @@ def moved(points: F64, by: Similarity) -> F64:
 def moved_body(body: BodyParameters, by: Similarity) -> BodyParameters:
     """The parameters of a body after a change of scale and place."""
     return replace(body, scale=body.scale * by.scale, translation=moved(body.translation, by))
+
+
+def trusted(body: BodyParameters, fit: Fit) -> BodyParameters | None:
+    """The body as joints may be taken from it: as given, corrected, or not at all."""
+    if fit.verdict == BAD:
+        return None
+    return moved_body(body, fit.correction) if fit.correction else body
 
 
 def readings(scale: float, place: F64) -> Iterator[tuple[str, Similarity]]:
@@ -91,41 +100,41 @@ class Target:
         self.low, self.high = np.quantile(self.points, _WHOLE, axis=0)
         self.box = np.stack([self.points.min(axis=0), self.points.max(axis=0)])
 
-    def shape_of(self, body: F64) -> Similarity:
-        """The change of size and place that lays a body's points (N, 3) into the scan."""
+    def shape_of(self, body: F64) -> Similarity | None:
+        """The change of size and place that lays a body's points (N, 3) into the scan; None = none does."""
         low, high = np.quantile(body, _WHOLE, axis=0)
         scale = float((self.high - self.low).max() / (high - low).max())
         x, y, z = (self.low + self.high) / 2 - scale * (low + high) / 2
-        found = Similarity(scale, (float(x), float(y), float(z)))
-        return self._nested(body, self._nearest(body, found))
+        first = Similarity(scale, (float(x), float(y), float(z)))
+        for pull, rounds in ((self._nearest, _ROUNDS[0]), (self._nested, _ROUNDS[1])):
+            found = first
+            for _ in range(rounds):
+                before, found = found, pull(body, found)
+                if not 1 / _DRIFT < found.scale / scale < _DRIFT:
+                    return None
+                if _is_still(before, found):
+                    break
+            first = found
+        return first
 
     def _nearest(self, body: F64, found: Similarity) -> Similarity:
         """Nearest points pulled together from both sides: near enough for what follows."""
-        thin = self.points[::_THIN]
-        for _ in range(_ROUNDS[0]):
-            here = moved(body, found)
-            to_scan, scan = self.tree.query(here)
-            to_body, other = cKDTree(here).query(thin)
-            near = to_scan <= np.quantile(to_scan, _NEAREST[0])
-            back = to_body <= np.quantile(to_body, _NEAREST[0])
-            source = np.concatenate([body[near], body[other[back]]])
-            target = np.concatenate([self.points[scan[near]], thin[back]])
-            before, found = found, unturned_between(source, target, np.ones(len(source)))
-            if _is_still(before, found):
-                break
-        return found
+        here, thin = moved(body, found), self.points[::_THIN]
+        to_scan, scan = self.tree.query(here)
+        to_body, other = cKDTree(here).query(thin)
+        near = to_scan <= np.quantile(to_scan, _NEAREST[0])
+        back = to_body <= np.quantile(to_body, _NEAREST[0])
+        source = np.concatenate([body[near], body[other[back]]])
+        target = np.concatenate([self.points[scan[near]], thin[back]])
+        return unturned_between(source, target, np.ones(len(source)))
 
     def _nested(self, body: F64, found: Similarity) -> Similarity:
         """Pulled in from wherever the body reaches out of the scan."""
-        for _ in range(_ROUNDS[1]):
-            here = moved(body, found)
-            away, scan = self.tree.query(here)
-            outside = ((here - self.points[scan]) * self.normals[scan]).sum(axis=1) > 0
-            weights = np.where(outside, 1.0, _INSIDE) * (away <= np.quantile(away, _NEAREST[1]))
-            before, found = found, unturned_between(body, self.points[scan], weights)
-            if _is_still(before, found):
-                break
-        return found
+        here = moved(body, found)
+        away, scan = self.tree.query(here)
+        outside = ((here - self.points[scan]) * self.normals[scan]).sum(axis=1) > 0
+        weights = np.where(outside, 1.0, _INSIDE) * (away <= np.quantile(away, _NEAREST[1]))
+        return unturned_between(body, self.points[scan], weights)
 
 
 def _is_still(before: Similarity, after: Similarity) -> bool:
@@ -152,20 +161,19 @@ def check_fit(suspect: Suspect, target: Target) -> Fit:
     points, _ = sample(suspect.surface.vertices, suspect.surface.faces, _BODY_POINTS)
     shape = target.shape_of(points)
     given = _distances(suspect, points, _NOTHING, target)
+    if shape is None:
+        return given
     if _agrees(points, _NOTHING, shape, suspect.unit) and _is_near(given):
         return replace(given, verdict=GOOD)
-    others = list(readings(suspect.unit, suspect.place)) if suspect.place is not None else []
-    for reading, change in others:
-        if _agrees(points, change, shape, suspect.unit):
-            fit = _distances(suspect, points, change, target)
-            if _is_near(fit):
-                return _corrected(fit, given, change, reading)
-    fit = _distances(suspect, points, shape, target)
-    return _corrected(fit, given, shape, FROM_SHAPE) if _is_near(fit) else given
-
-
-def _corrected(fit: Fit, given: Fit, change: Similarity, reading: str) -> Fit:
-    return replace(fit, verdict=CORRECTED, given_mm=given.surface_mm, correction=change, reading=reading)
+    known = [] if suspect.place is None else list(readings(suspect.unit, suspect.place))
+    exact = [r for r in known if _agrees(points, r[1], shape, suspect.unit)]
+    for reading, change in (*exact, (FROM_SHAPE, shape)):
+        fit = _distances(suspect, points, change, target)
+        if _is_near(fit, CLEAR if change is shape else 1.0):
+            return replace(
+                fit, verdict=CORRECTED, given_mm=given.surface_mm, correction=change, reading=reading
+            )
+    return given
 
 
 def _agrees(points: F64, change: Similarity, shape: Similarity, unit: float) -> bool:
@@ -176,8 +184,9 @@ def _agrees(points: F64, change: Similarity, shape: Similarity, unit: float) -> 
     return bool(size <= SIZE_OFF and off * 1000 / (unit * shape.scale) <= PLACE_OFF_MM)
 
 
-def _is_near(fit: Fit) -> bool:
-    return max(fit.surface_mm, fit.scan_mm) <= SURFACE_MM and fit.surface_p90_mm <= TENTH_MM
+def _is_near(fit: Fit, share: float = 1.0) -> bool:
+    near = max(fit.surface_mm, fit.scan_mm) <= share * SURFACE_MM
+    return near and fit.surface_p99_mm <= share * FARTHEST_MM
 
 
 def _distances(suspect: Suspect, points: F64, change: Similarity, target: Target) -> Fit:
@@ -195,7 +204,7 @@ def _distances(suspect: Suspect, points: F64, change: Similarity, target: Target
         source=suspect.source,
         verdict=BAD,
         surface_mm=float(np.median(to_scan)) * mm,
-        surface_p90_mm=float(np.quantile(to_scan, 0.9)) * mm,
+        surface_p99_mm=float(np.quantile(to_scan, 0.99)) * mm,
         scan_mm=float(np.median(to_body)) * mm,
         box_mm=float(np.abs(box - target.box).max()) * mm,
         joints_outside_mm=outside,

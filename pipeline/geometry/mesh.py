@@ -48,6 +48,19 @@ def area_centre(vertices: F32, faces: I32) -> F64:
     return total / area
 
 
+def areas_and_slopes(vertices: F32, faces: I32) -> tuple[F64, F64]:
+    """The area (F,) of each triangle and the height of its unit normal (F,): 1 looks up, 0 has no area."""
+    areas, heights = np.empty(len(faces)), np.empty(len(faces))
+    start = 0
+    for some, (a, b, c) in _corners(vertices, faces):
+        normals = np.cross(b - a, c - a)
+        lengths = np.linalg.norm(normals, axis=1)
+        part = slice(start, start := start + len(some))
+        areas[part] = lengths / 2
+        heights[part] = np.divide(normals[:, 1], lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    return areas, heights
+
+
 def vertex_normals(vertices: F32, faces: I32) -> F32:
     """Unit normals (V, 3): the mean of a vertex's triangles, weighted by area; 0 where there are none."""
     sums = np.zeros((3, len(vertices)))
