@@ -16,12 +16,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline.errors import RenderError
+from pipeline.formats.body_files import VARIABLE, find_models, is_stand_in, model_folder
 from pipeline.render.probe import GLDevice, probe
 
-BODY_MODELS_VARIABLE = "SCAN2K_BODY_MODELS"
 EGL_PACKAGES = "libegl1 libgl1 libgl1-mesa-dri"
 FULL_SIZE = 2048  # a build's usual image side, pixels
-_GENDERS = ("NEUTRAL", "MALE", "FEMALE")
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,10 @@ class Problem:
 
 @dataclass(frozen=True)
 class Machine:
-    """Everything the doctor looked at; sizes in bytes, empty texts for what is not there."""
+    """Everything the doctor looked at; sizes in bytes, empty texts for what is not there.
+
+    `stand_ins` are those of the body models that are the project's own and not SMPL-X.
+    """
 
     devices: tuple[GLDevice, ...]
     memory_free: int
@@ -47,6 +49,7 @@ class Machine:
     torch: str
     cuda: str
     body_models: tuple[str, ...]
+    stand_ins: tuple[str, ...]
     problems: tuple[Problem, ...]
 
     @property
@@ -59,7 +62,7 @@ def examine(data: Path) -> Machine:
     """Look at this machine as a build with this data folder would find it."""
     devices, gl_problems = _look_at_gl()
     torch, cuda, torch_problems = _look_at_torch()
-    body_models = body_model_files(data)
+    body_models = find_models(model_folder(data))
     memory_free, memory_total = _memory()
     problems = (*gl_problems, *torch_problems, *_body_model_problems(body_models, data))
     return Machine(
@@ -73,15 +76,9 @@ def examine(data: Path) -> Machine:
         torch=torch,
         cuda=cuda,
         body_models=tuple(str(path) for path in body_models),
+        stand_ins=tuple(str(path) for path in body_models if is_stand_in(path)),
         problems=problems,
     )
-
-
-def body_model_files(data: Path) -> list[Path]:
-    """The body model files found below $SCAN2K_BODY_MODELS, or else below DATA/body_models."""
-    folder = Path(os.environ.get(BODY_MODELS_VARIABLE) or data / "body_models")
-    places = [folder / "smplx" / f"SMPLX_{gender}.npz" for gender in _GENDERS]
-    return [place for place in places if place.is_file()]
 
 
 def lines(machine: Machine) -> list[str]:
@@ -95,7 +92,7 @@ def lines(machine: Machine) -> list[str]:
         f"Python      {machine.python}",
         f"torch       {machine.torch or 'not installed'}",
         f"CUDA        {machine.cuda}",
-        f"body model  {', '.join(machine.body_models) or 'none'}",
+        *_body_model_lines(machine),
         "",
     ]
     for problem in machine.problems:
@@ -167,7 +164,7 @@ def _body_model_problems(found: list[Path], data: Path) -> list[Problem]:
     if found:
         return []
     what = "a body model in SMPL-X's format (this makes the project's own; a licensed one goes to\n"
-    what += f"    FOLDER/smplx/SMPLX_NEUTRAL.npz, with {BODY_MODELS_VARIABLE}=FOLDER)"
+    what += f"    FOLDER/smplx/SMPLX_NEUTRAL.npz, with {VARIABLE}=FOLDER)"
     return [Problem(what, f"{_program()} synth body-model {data / 'body_models'}")]
 
 
@@ -196,6 +193,14 @@ def _nearest_existing(folder: Path) -> Path:
     while not place.exists():
         place = place.parent
     return place
+
+
+def _body_model_lines(machine: Machine) -> list[str]:
+    told = [
+        path + (" (scan2k's stand-in, not SMPL-X)" if path in machine.stand_ins else "")
+        for path in machine.body_models
+    ] or ["none"]
+    return [f"{'' if number else 'body model':<12}{line}" for number, line in enumerate(told)]
 
 
 def _device_lines(device: GLDevice) -> list[str]:

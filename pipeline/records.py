@@ -41,9 +41,10 @@ class Mesh:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BodyParameters:
-    """One SMPL-X body: rotations as axis-angle (radians), hands without PCA, relative to the hand mean.
+    """One SMPL-X body: rotations as axis-angle (radians), hands relative to the hand mean.
 
-    Posed vertices are `smplx(...) * scale + translation`, in the scan's own coordinates.
+    Hands are rotations (15, 3), or (n,) the first coefficients of the model's hand components. Posed vertices
+    are `smplx(...) * scale + translation`, in the scan's own coordinates.
     """
 
     gender: str
@@ -54,11 +55,40 @@ class BodyParameters:
     jaw_pose: F64  # (3,)
     leye_pose: F64  # (3,)
     reye_pose: F64  # (3,)
-    left_hand_pose: F64  # (15, 3)
-    right_hand_pose: F64  # (15, 3)
+    left_hand_pose: F64  # (15, 3) or (n,)
+    right_hand_pose: F64  # (15, 3) or (n,)
     transl: F64 = field(default_factory=lambda: np.zeros(3))
     translation: F64 = field(default_factory=lambda: np.zeros(3))
     scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Body:
+    """A body model in a pose: its surface, and its joints (J, 3) in the order of the smplx package."""
+
+    mesh: Mesh
+    joints: F64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Joints:
+    """Places on a person (N, 3) in scan units, in the order that `convention` names.
+
+    `confidence` (N,): 0 is unknown, and then the point says nothing.
+    """
+
+    points: F64
+    confidence: F64
+    convention: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageJoints:
+    """Places on one person in a picture (N, 2), in pixels, as `Joints` has them in space."""
+
+    points: F64
+    confidence: F64
+    convention: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +106,19 @@ class Camera:
     cy: float
     rotation: F64  # (3, 3)
     translation: F64  # (3,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Capture:
+    """A body, and the cameras that see it, in the cameras' own world.
+
+    `scale` and `transl` (3,) stand beside it in the file, and the pictures show the body without them.
+    """
+
+    body: BodyParameters
+    cameras: tuple[Camera, ...]
+    scale: float
+    transl: F64
 
 
 @dataclass(frozen=True, slots=True, eq=False)

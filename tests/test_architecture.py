@@ -51,7 +51,7 @@ TABLE = {
     "manifests": _room("", "pyarrow"),
     "build": _room("atomic config datasets store stages graph manifests", ""),
     "recon": _room("manifests config geometry formats body store", "numpy torch"),
-    "doctor": _room("render", ""),
+    "doctor": _room("formats render", ""),
     "listing": _room("config datasets store", ""),
     "cli": _room("config synth build recon doctor listing", "click rich"),
 }

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 import cli
-from pipeline import build, doctor
+from pipeline import build
 from pipeline.config import RenderRequest
 from pipeline.errors import ConfigError, RenderError
+from pipeline.formats.body_files import find_models
 from pipeline.formats.ply import read_ply
 from pipeline.records import RejectRow, RenderSummary
 from pipeline.synth import layouts
@@ -251,7 +252,7 @@ def test_the_body_model_lands_where_the_doctor_looks(
 ) -> None:
     assert cli.main(["synth", "body-model", str(tmp_path / "body_models")]) == 0
     told = capsys.readouterr().out.splitlines()
-    assert [str(path) for path in doctor.body_model_files(tmp_path)] == told[:3]
+    assert [str(path) for path in find_models(tmp_path / "body_models")] == told[:3]
     assert all(Path(line).is_file() for line in told)
 
 

@@ -11,11 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import cli
 from pipeline import doctor
 from pipeline.errors import RenderError
+from pipeline.formats.body_files import STAND_IN, VARIABLE
 from pipeline.render import egl, probe
 from pipeline.render.context import create_context
 from pipeline.render.probe import GLDevice
@@ -138,7 +140,7 @@ def test_the_body_model_is_found_where_the_page_says(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     _pretend(monkeypatch, CARD)
-    monkeypatch.delenv(doctor.BODY_MODELS_VARIABLE, raising=False)
+    monkeypatch.delenv(VARIABLE, raising=False)
     before = doctor.examine(tmp_path)
     assert before.body_models == ()
     (fix,) = (p.fix for p in before.problems if "body-model" in p.fix)
@@ -148,13 +150,26 @@ def test_the_body_model_is_found_where_the_page_says(
     own = tmp_path / "body_models" / "smplx" / "SMPLX_NEUTRAL.npz"
     own.parent.mkdir(parents=True)
     own.touch()
-    assert doctor.body_model_files(tmp_path) == [own]
+    assert doctor.examine(tmp_path).body_models == (str(own),)
 
-    elsewhere = tmp_path / "elsewhere" / "smplx" / "SMPLX_MALE.npz"
-    elsewhere.parent.mkdir(parents=True)
+    elsewhere = tmp_path / "elsewhere" / "SMPLX_MALE.npz"
+    elsewhere.parent.mkdir()
     elsewhere.touch()
-    monkeypatch.setenv(doctor.BODY_MODELS_VARIABLE, str(tmp_path / "elsewhere"))
-    assert doctor.body_model_files(tmp_path) == [elsewhere]
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "elsewhere"))
+    assert doctor.examine(tmp_path).body_models == (str(elsewhere),)
+
+
+def test_a_stand_in_is_called_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _pretend(monkeypatch, CARD)
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    for gender, name in (("NEUTRAL", STAND_IN), ("MALE", "SMPL-X")):
+        np.savez(tmp_path / f"SMPLX_{gender}.npz", model_name=np.array(name))
+    machine = doctor.examine(tmp_path)
+    own, licensed = machine.body_models
+    assert machine.stand_ins == (own,)
+    told = doctor.lines(machine)
+    assert f"body model  {own} (scan2k's stand-in, not SMPL-X)" in told
+    assert f"            {licensed}" in told
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,7 +14,7 @@ import pytest
 import trimesh
 
 from pipeline.errors import ConfigError
-from pipeline.formats.joints import read_kp3ds
+from pipeline.formats.joints import read_joint3d, read_kp3ds
 from pipeline.formats.parameters import read_parameters
 from pipeline.formats.ply import read_ply
 from pipeline.geometry.mesh import area_centre
@@ -120,14 +119,9 @@ def body_of(people: Path, layout: str) -> BodyParameters:
     if layout != "thuman2":
         name = {"2k2k": 0, "renderpeople": 3, "folder": 1}[layout]
         return read_parameters(people / FILES[layout][name])
-    with (people / FILES[layout][6]).open("rb") as stream:
-        values = pickle.load(stream, encoding="latin1")
-    flat = {name: np.asarray(value, dtype=np.float64).reshape(-1) for name, value in values.items()}
-    hands = {f"{s}_hand_pose": hand_from_pca(flat.pop(f"{s}_hand_pose"), s) for s in ("left", "right")}
-    scale = float(flat.pop("scale")[0])
-    return BodyParameters(
-        "male", body_pose=flat.pop("body_pose").reshape(21, 3), scale=scale, **hands, **flat
-    )
+    body = read_parameters(people / FILES[layout][6], gender="male")
+    hands = {s: hand_from_pca(getattr(body, f"{s}_hand_pose"), s) for s in ("left", "right")}
+    return replace(body, left_hand_pose=hands["left"], right_hand_pose=hands["right"])
 
 
 def test_all_files_lie_where_the_dataset_has_them(people: Path) -> None:
@@ -175,12 +169,12 @@ def test_all_layouts_hold_the_same_person(people: Path) -> None:
 
 def test_joint_files_hold_the_joints_of_the_body(people: Path) -> None:
     points = smplx_joints(body_of(people, "2k2k"))
-    assert np.allclose(read_kp3ds(people / FILES["2k2k"][2])[:, :3], kp3ds(points), atol=1e-8)
+    assert np.allclose(read_kp3ds(people / FILES["2k2k"][2]).points, kp3ds(points), atol=1e-8)
     for layout, name in (("thuman2", 0), ("renderpeople", 0), ("folder", 0)):
-        content = json.loads((people / FILES[layout][name]).read_text())
+        content = read_joint3d(people / FILES[layout][name])
         expected = whole_body(smplx_joints(body_of(people, layout)))
-        assert np.allclose(content["joint3d"], expected, atol=1e-3 if layout == "renderpeople" else 1e-5)
-        assert content["visible"] == [1] * 133
+        assert np.allclose(content.points, expected, atol=1e-3 if layout == "renderpeople" else 1e-5)
+        assert content.confidence.tolist() == [1] * 133
 
 
 def test_the_31_keypoints_are_the_same_in_every_order() -> None:

@@ -1,6 +1,6 @@
 """SMPL-X parameters in files: JSON and NPZ as released with 2K2K, and the pickle of THuman 2.
 
-JSON and NPZ are read; pickles are only written. Refuses to know what the numbers do to a body.
+Refuses to know what the numbers do to a body.
 """
 
 from __future__ import annotations
@@ -9,13 +9,18 @@ import json
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.atomic import replacing, write_text
 from pipeline.errors import FormatError
+from pipeline.formats.bounded import read_whole
+from pipeline.formats.npy import parse_npz
+from pipeline.formats.numbers import exactly, flat, read_json
+from pipeline.formats.pickled import loads
+from pipeline.formats.unpickle import printable
 from pipeline.records import F64, BodyParameters
 
 SHAPES: dict[str, tuple[int, ...]] = {
@@ -30,7 +35,12 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "right_hand_pose": (15, 3),
     "expression": (10,),
 }
+GENDERS = ("neutral", "male", "female")
+HAND_NUMBERS = 45  # of a hand's own rotations; fewer are coefficients of the model's hand components
 _NEEDED = ("global_orient", "body_pose", "betas")
+_HANDS = ("left_hand_pose", "right_hand_pose")
+_NAMES = (*SHAPES, "translation", "scale", "gender")
+_PICKLES = (".pkl", ".pickle")
 
 
 def to_dict(body: BodyParameters) -> dict[str, object]:
@@ -80,57 +90,70 @@ def write_pickle(path: Path, body: BodyParameters, left_hand: F64, right_hand: F
         pickle.dump(content, stream, protocol=2)
 
 
-def read_parameters(path: Path) -> BodyParameters:
-    """The body in a JSON or NPZ file; what may be left out and is, counts as zero."""
+def read_parameters(path: Path, gender: str = "neutral") -> BodyParameters:
+    """The body in a JSON, NPZ or pickle file; what may be left out and is, counts as zero.
+
+    `gender` is that of the dataset's bodies: it counts where the file names none.
+    """
+    content = _content(path)
     try:
-        content = _read_npz(path) if path.suffix == ".npz" else _read_json(path)
-        return _body(content)
+        return body_of(content, gender)
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error
-    except (OSError, ValueError, TypeError, BadZipFile, RecursionError) as error:
-        raise FormatError(f"{path}: not readable SMPL-X parameters: {error}") from error
 
 
-def _read_json(path: Path) -> Mapping[str, object]:
-    content = json.loads(path.read_text(encoding="utf-8"))
+def body_of(content: Mapping[str, object], gender: str) -> BodyParameters:
+    """The body that named values say, `gender` where they name none."""
+    missing = [name for name in _NEEDED if name not in content]
+    if missing:
+        raise FormatError(f"has no {', '.join(missing)}; is it a file of SMPL-X parameters?")
+    values: dict[str, Any] = {name: _value(content, name, shape) for name, shape in SHAPES.items()}
+    left, right = (values[name] for name in _HANDS)
+    if left.shape != right.shape:
+        raise FormatError(f"hands have {left.size} and {right.size} numbers; both must be said alike")
+    scale = exactly(content.get("scale", 1.0), "scale", (1,)).item()
+    if scale <= 0:
+        raise FormatError(f"scale is {scale:g}; one number above 0 is needed")
+    place = exactly(content.get("translation", [0.0, 0.0, 0.0]), "translation", (3,))
+    return BodyParameters(gender=_gender(content, gender), translation=place, scale=scale, **values)
+
+
+def _content(path: Path) -> Mapping[str, object]:
+    """The named values in a file, by the kind its name says."""
+    kind = path.suffix.lower()
+    if kind == ".json":
+        content = read_json(path)
+    elif kind in (".npz", *_PICKLES):
+        raw = read_whole(path)
+        try:
+            content = parse_npz(raw, _NAMES) if kind == ".npz" else loads(raw)
+        except FormatError as error:
+            raise FormatError(f"{path}: {error}") from error
+    else:
+        raise FormatError(f"{path}: parameters are read from .json, .npz and .pkl files")
     if not isinstance(content, dict):
-        raise FormatError(f"holds a {type(content).__name__}; an object of named values is needed")
+        raise FormatError(f"{path}: holds a {type(content).__name__}; an object of named values is needed")
     return content
 
 
-def _read_npz(path: Path) -> Mapping[str, object]:
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
-        return {name: content[name] for name in content.files}
+def _value(content: Mapping[str, object], name: str, shape: tuple[int, ...]) -> F64:
+    if name not in content:
+        return np.zeros(shape)
+    if name not in _HANDS:
+        return exactly(content[name], name, shape)
+    numbers = flat(content[name], name, HAND_NUMBERS)
+    if not len(numbers):
+        raise FormatError(f"{name} has no numbers")
+    return numbers.reshape(shape) if len(numbers) == HAND_NUMBERS else numbers
 
 
-def _body(content: Mapping[str, object]) -> BodyParameters:
-    missing = [name for name in _NEEDED if name not in content]
-    if missing:
-        raise FormatError(f"has no {', '.join(missing)}")
-    values = {name: _value(content, name) for name in SHAPES}
-    scale = np.asarray(content.get("scale", 1.0), dtype=np.float64)
-    if scale.size != 1 or not (np.isfinite(scale).all() and scale.item() > 0):
-        raise FormatError(f"scale is {scale.tolist()}; one number above 0 is needed")
-    return BodyParameters(
-        gender=str(content.get("gender", "neutral")),
-        betas=values["betas"],
-        expression=values["expression"],
-        global_orient=values["global_orient"],
-        body_pose=values["body_pose"],
-        jaw_pose=values["jaw_pose"],
-        leye_pose=values["leye_pose"],
-        reye_pose=values["reye_pose"],
-        left_hand_pose=values["left_hand_pose"],
-        right_hand_pose=values["right_hand_pose"],
-        transl=values["transl"],
-        scale=float(scale.item()),
-    )
-
-
-def _value(content: Mapping[str, object], name: str) -> F64:
-    shape = SHAPES[name]
-    value = np.asarray(content.get(name, np.zeros(shape)), dtype=np.float64)
-    wanted, finite = int(np.prod(shape)), int(np.isfinite(value).sum())
-    if value.size != wanted or finite != wanted:
-        raise FormatError(f"{name} has {value.size} numbers, {finite} of them finite; {wanted} are needed")
-    return value.reshape(shape)
+def _gender(content: Mapping[str, object], usual: str) -> str:
+    said = content.get("gender", usual)
+    if isinstance(said, np.ndarray) and said.size == 1 and said.dtype.kind in "SU":
+        said = said.item()
+    if isinstance(said, bytes):
+        said = said.decode("latin-1")
+    if said not in GENDERS:
+        shown = printable(said) if isinstance(said, str) else f"a {type(said).__name__}"
+        raise FormatError(f"gender is {shown}; it must be {', '.join(GENDERS)}")
+    return str(said)

@@ -9,13 +9,14 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.atomic import replacing, require_writable, write_text
 from pipeline.errors import ConfigError
+from pipeline.formats.body_files import STAND_IN, is_stand_in
 from pipeline.records import F32
 from pipeline.synth.regressor import joint_regressor
 from pipeline.synth.rig import BENDING, JOINTS, levers
@@ -26,7 +27,6 @@ from pipeline.synth.template import SPECIAL, template
 from pipeline.synth.weights import subtree_shares, weights_of
 
 FOLDER = "scan2k-stand-in"  # the name of the folder the model goes to, where nobody says otherwise
-NAME = "scan2k synthetic stand-in, not SMPL-X"
 NOTICE = """These files are NOT the SMPL-X model.
 
 They hold the body model of scan2k's synthetic people, in the file format of SMPL-X so that
@@ -55,15 +55,6 @@ def write_body_model(out: Path) -> list[Path]:
     return [*files.values(), notice]
 
 
-def is_stand_in(path: Path) -> bool:
-    """Whether a file is this project's body model, and not the licensed one under the same name."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return bool(arrays["model_name"] == NAME)
-    except (OSError, ValueError, KeyError, BadZipFile):
-        return False
-
-
 def model_arrays(gender: str) -> Arrays:
     """Everything in the model file of one gender, by its key in the format."""
     shared = _shared()
@@ -86,7 +77,7 @@ def _shared() -> Arrays:
     motions = np.concatenate([directions()[1], np.zeros((COMPONENTS, JOINTS, 3))])
     keypoints = sorted(SPECIAL, key=lambda name: SPECIAL[name])
     return {
-        "model_name": np.array(NAME),
+        "model_name": np.array(STAND_IN),
         "f": surface.faces.astype(np.uint32),
         "shapedirs": np.ascontiguousarray(moves.transpose(2, 1, 0)),
         "posedirs": pose_directions(place, shares),

@@ -1,0 +1,1 @@
+"""SMPL-X parameters to vertices and joints. Refuses to know scans."""
