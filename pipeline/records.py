@@ -247,8 +247,9 @@ class Torso:
 class Subject:
     """What a dataset has of one person: paths are relative to the data folder, None = not there.
 
-    `id` names the person's files wherever any are written, and has been checked for that. `joints_kind`
-    says which format `joints` are in; `pictures` are photographs or films, `cameras` what saw them.
+    `id` names the person's files wherever any are written, and has been checked for that. `textures` are
+    images, or the material file that names them. `joints_kind` says which format `joints` are in;
+    `pictures` are photographs or films, `cameras` what saw them.
     """
 
     dataset: str

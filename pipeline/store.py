@@ -24,6 +24,11 @@ class Workspace:
         """The folder that the dataset's own files lie in."""
         return self.root / "obj" / self.dataset
 
+    @property
+    def parsed(self) -> Path:
+        """The folder of meshes that were read from text once; it may be deleted at any time."""
+        return self.root / "cache" / "meshes"
+
     def view(self, pitch: float, yaw: float) -> str:
         """The folder name of a view, as `2K2K_0_y_-30_x`; angles are degrees."""
         return f"{self.dataset}_{degrees_text(pitch)}_y_{degrees_text(yaw)}_x"

@@ -213,6 +213,29 @@ def test_a_folder_of_ones_own_scans(tmp_path: Path) -> None:
     assert dora.registered == f"{base}/dora/smplx10475_rigid_mesh.obj"
 
 
+def test_ones_own_obj_wears_what_its_materials_say_or_the_image_of_its_name(tmp_path: Path) -> None:
+    names = (
+        "a/a.obj",
+        "a/a.mtl",
+        "a/a.png",
+        "b/b.obj",
+        "b/m.mtl",
+        "b/x.png",
+        "c/c.obj",
+        "c/c.jpg",
+        "c/x.png",
+    )
+    mixed = ("d/d.obj", "d/e.obj", "d/m.mtl", "d/x.png")
+    found = find(tmp_path, "folder", *(f"obj/folder/{name}" for name in (*names, *mixed)))
+    assert {s.id: [path.rpartition("/")[2] for path in s.textures] for s in found.subjects} == {
+        "a": ["a.mtl"],
+        "b": ["m.mtl"],
+        "c": ["c.jpg"],
+        "d": [],
+        "d__e": [],
+    }
+
+
 def test_any_name_will_do_for_a_dataset_that_says_how_it_is_laid_out(tmp_path: Path) -> None:
     subject = only(find(tmp_path, "ours", "obj/ours/a.ply", layout="folder"))
     assert (subject.dataset, subject.mesh) == ("ours", "obj/ours/a.ply")

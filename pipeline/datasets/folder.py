@@ -59,12 +59,18 @@ class _Walk:
             id=name,
             split=self.split_of(name),
             mesh=f"{inside.path}/{scan}",
-            textures=inside.images(stem, alone) if ending.lower() == "obj" else (),
+            textures=_textures(inside, stem, alone) if ending.lower() == "obj" else (),
             parameters=inside.first(f"{stem}.json", f"{stem}.npz", f"{stem}.pkl"),
             registered=inside.first(*fitted),
             joints=joints,
             joints_kind="joint3d" if joints else None,
         )
+
+
+def _textures(inside: Names, stem: str, alone: bool) -> tuple[str, ...]:
+    """The material file, which names the images; without one, the image called like the scan."""
+    materials = inside.first(f"{stem}.mtl") or (inside.materials() if alone else None)
+    return (materials,) if materials else inside.images(stem, alone=False)
 
 
 def _is_scan(name: str) -> bool:

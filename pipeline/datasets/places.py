@@ -47,6 +47,10 @@ class Names:
             return (own,) if own else ()
         return tuple(f"{self.path}/{name}" for name in self.files if name.lower().endswith(_IMAGES))
 
+    def materials(self) -> str | None:
+        """The first material file."""
+        return next((f"{self.path}/{name}" for name in self.files if name.lower().endswith(".mtl")), None)
+
     def parameters(self, stem: str) -> str | None:
         """The file of SMPL-X parameters, in a folder that is one person's."""
         candidates = [name for name in self.files if _may_hold_parameters(name.lower())]

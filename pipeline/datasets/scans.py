@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from pipeline.errors import FormatError
+from pipeline.formats.gltf import read_gltf
+from pipeline.formats.obj_read import read_obj
 from pipeline.formats.ply import read_ply
 from pipeline.records import Mesh, Subject
 from pipeline.store import Workspace
 
-_READERS = {".ply": read_ply}
-
 
 def read_scan(work: Workspace, subject: Subject) -> Mesh:
-    """The mesh of a subject."""
+    """The mesh of a subject, dressed in the texture that the dataset's layout names, if it names one."""
     if subject.mesh is None:
         raise FormatError("has no mesh: there is no scan among its files")
-    ending = PurePosixPath(subject.mesh).suffix.lower()
-    if ending not in _READERS:
-        known = ", ".join(sorted(_READERS))
-        raise FormatError(
-            f"{subject.mesh} is {ending}; this version draws {known} with vertex colours only"
-        )
-    return _READERS[ending](work.absolute(subject.mesh))
+    path = work.absolute(subject.mesh)
+    match path.suffix.lower():
+        case ".ply":
+            return read_ply(path)
+        case ".obj":
+            return read_obj(path, work.parsed, texture=_texture(work, subject), root=work.root)
+        case ".glb" | ".gltf":
+            return read_gltf(path)
+        case other:
+            raise FormatError(f"{subject.mesh} is {other}; .ply, .obj, .glb and .gltf can be read")
+
+
+def _texture(work: Workspace, subject: Subject) -> Path | None:
+    """The one image that a layout knows to be the texture; None leaves it to the materials."""
+    images = [path for path in subject.textures if PurePosixPath(path).suffix.lower() != ".mtl"]
+    return work.absolute(images[0]) if len(images) == 1 else None

@@ -40,7 +40,7 @@ def light_of(seed: int, scan: str, view: str) -> Light:
 def placed(mesh: Mesh, alignment: Alignment) -> Mesh:
     """The mesh where the camera expects a person."""
     if mesh.colors is None:
-        raise MeshError("has no vertex colours, and textures are not read yet")
+        raise MeshError("has no vertex colours, and this version does not draw textures")
     return replace(mesh, vertices=aligned(mesh.vertices, alignment))
 
 
