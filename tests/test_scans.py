@@ -1,0 +1,128 @@
+"""Scans of every layout, from the dataset's folders to meshes and pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.build import render
+from pipeline.config import RenderRequest
+from pipeline.datasets import survey
+from pipeline.datasets.layouts import layout_of
+from pipeline.datasets.scans import read_scan
+from pipeline.errors import ConfigError, FormatError
+from pipeline.formats.image import write_color
+from pipeline.geometry.mesh import area_centre
+from pipeline.records import RenderSummary, Subject, Survey
+from pipeline.store import Workspace
+from pipeline.synth.folders import LAYOUTS
+from pipeline.synth.layouts import SynthRequest, write_people
+
+TRIANGLE = "v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 0 1\nf 1/1 2/2 3/3\n"
+RED = np.full((4, 4, 3), (200, 0, 0), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module", params=LAYOUTS)
+def people(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Workspace]:
+    """A data folder with one small person of a layout."""
+    root = tmp_path_factory.mktemp(request.param)
+    folder = write_people(SynthRequest(root, 1, 0, request.param, 6_000), lambda text: None).folder
+    return request.param, Workspace(root, folder.name)
+
+
+def found(work: Workspace, layout: str | None = None) -> Survey:
+    return survey(work, layout_of(work.dataset, layout))
+
+
+def drawn(work: Workspace, layout: str | None = None) -> tuple[RenderSummary, list[str]]:
+    """What came of a build with one small view, and what it said."""
+    said: list[str] = []
+    request = RenderRequest(work.dataset, work.root, yaws=(0.0,), size=64, layout=layout)
+    return render(request, said.append), said
+
+
+def test_synthetic_people_are_read_as_they_were_made(people: tuple[str, Workspace]) -> None:
+    layout, work = people
+    (subject,) = found(work).subjects
+    mesh = read_scan(work, subject)
+    path = LAYOUTS[layout].truth(work.absolute(subject.mesh or ""))
+    truth = json.loads(path.read_text(encoding="utf-8"))
+    centre = area_centre(mesh.vertices, mesh.faces)
+    np.testing.assert_allclose(centre, truth["centre"], atol=1e-5 / truth["scale"])
+    assert (mesh.colors is None) == (len(mesh.textures) == len(subject.textures) == 1)
+
+
+def test_synthetic_people_come_as_far_as_their_colours_allow(people: tuple[str, Workspace]) -> None:
+    layout, work = people
+    summary, said = drawn(work)
+    if layout in ("2k2k", "folder"):
+        assert (summary.views, summary.rejects) == (1, ())
+        assert "known from SMPL-X parameters" in said[0]
+    else:
+        (reject,) = summary.rejects
+        assert (summary.views, reject.scan) == (0, LAYOUTS[layout].name(0))
+        assert reject.reason == "has no vertex colours, and this version does not draw textures"
+
+
+def test_an_image_that_the_layout_knows_needs_no_materials(tmp_path: Path) -> None:
+    folder = tmp_path / "obj" / "2K2K" / "00003"
+    folder.mkdir(parents=True)
+    (folder / "00003.obj").write_text(f"mtllib missing.mtl\nusemtl skin\n{TRIANGLE}")
+    write_color(folder / "00003.png", RED)
+    work = Workspace(tmp_path, "2K2K")
+    mesh = read_scan(work, found(work).subjects[0])
+    np.testing.assert_array_equal(mesh.textures, [RED])
+
+
+def test_ones_own_materials_are_asked_before_an_image(tmp_path: Path) -> None:
+    folder = tmp_path / "obj" / "ours"
+    folder.mkdir(parents=True)
+    (folder / "a.obj").write_text(f"mtllib a.mtl\nusemtl skin\n{TRIANGLE}")
+    (folder / "a.mtl").write_text("newmtl skin\nmap_Kd real.png\n")
+    write_color(folder / "real.png", RED)
+    write_color(folder / "a.png", RED // 2)
+    work = Workspace(tmp_path, "ours")
+    (subject,) = found(work, "folder").subjects
+    np.testing.assert_array_equal(read_scan(work, subject).textures, [RED])
+
+
+@pytest.mark.parametrize(
+    ("mesh", "reason"), [(None, "has no mesh"), ("a.fbx", r"a\.fbx is \.fbx; \.ply, \.obj")]
+)
+def test_a_scan_that_cannot_be_read_says_why(tmp_path: Path, mesh: str | None, reason: str) -> None:
+    subject = Subject("folder", "a", "train", mesh=mesh)
+    with pytest.raises(FormatError, match=reason):
+        read_scan(Workspace(tmp_path, "folder"), subject)
+
+
+def test_who_is_left_out_is_said_with_the_place_and_the_reason(tmp_path: Path) -> None:
+    folder = tmp_path / "obj" / "ours"
+    folder.mkdir(parents=True)
+    (folder / "a.ply").touch()
+    (folder / "overrides.toml").write_text('[a]\nexclude = true\nnote = "a statue"\n')
+    summary, said = drawn(Workspace(tmp_path, "ours"), "folder")
+    (reject,) = summary.rejects
+    assert reject.reason == f"left out by {folder / 'overrides.toml'}, line 1: a statue"
+    assert said == [f"a (1 of 1): not used: {reject.reason}"]
+
+
+def test_bad_names_are_rejects_of_a_build(tmp_path: Path) -> None:
+    folder = tmp_path / "obj" / "ours"
+    folder.mkdir(parents=True)
+    (folder / "a..b.ply").touch()
+    summary, said = drawn(Workspace(tmp_path, "ours"), "folder")
+    assert [reject.scan for reject in summary.rejects] == ["a..b"]
+    assert "has `..` in it" in said[0]
+
+
+def test_people_who_were_not_scanned_cannot_be_drawn(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"HuGe100K has no scans to draw, only parameters, cameras, pictures"
+    ):
+        drawn(Workspace(tmp_path / "data", "HuGe100K"))
+    assert not (tmp_path / "data").exists()
