@@ -268,3 +268,61 @@ def test_memory_stays_a_small_multiple_of_the_file(tmp_path: Path, kind: str) ->
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert peak < 32 * len(content) + 8_000_000, f"{peak / len(content):.1f} times the file"
+
+
+ODD: tuple[object, ...] = (
+    None,
+    True,
+    -1,
+    0,
+    1,
+    3,
+    2**31,
+    2**63,
+    10**400,
+    1.5,
+    float("nan"),
+    float("inf"),
+    "",
+    "0",
+    [],
+    {},
+    [0],
+    [[]],
+)
+
+
+def places_in(value: object, way: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """The ways to everything in a tree."""
+    inner: list[tuple[str | int, object]] = []
+    if isinstance(value, dict):
+        inner = list(value.items())
+    elif isinstance(value, list):
+        inner = list(enumerate(value))
+    return [w for key, item in inner for w in ((*way, key), *places_in(item, (*way, key)))]
+
+
+def test_every_value_of_the_tree_may_be_anything(tmp_path: Path) -> None:
+    """Each value in turn becomes each of many odd ones, and is left out."""
+    whole, read = samples()[0], 0
+    size = int.from_bytes(whole[12:16], "little")
+    tree, content = whole[20 : 20 + size], whole[20 + size + 8 :]
+    for way in places_in(json.loads(tree)):
+        for odd in (*ODD, ...):
+            changed = json.loads(tree)
+            if odd is ...:
+                place: Any = changed
+                for step in way[:-1]:
+                    place = place[step]
+                del place[way[-1]]
+            else:
+                put(*way, to=odd)(changed)
+            (tmp_path / "odd.glb").write_bytes(glb(json.dumps(changed).encode(), content))
+            try:
+                mesh = read_gltf(tmp_path / "odd.glb")
+            except FormatError:
+                continue
+            read += 1
+            assert 0 <= mesh.faces.min() <= mesh.faces.max() < len(mesh.vertices)
+            assert np.isfinite(mesh.vertices).all()
+    assert read
