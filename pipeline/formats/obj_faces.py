@@ -42,9 +42,12 @@ def faces_of(part: Part, before: tuple[I64, I64, I64]) -> Faces:
     `before` are the vertices, texture coordinates and normals known at each line (n,): what negative
     indices count back from.
     """
-    part = _without_hanging(part)
     numbers, starts = part.whole()
     slashes = _slashes(part, starts)
+    if int(slashes.sum()) != np.count_nonzero(part.text == ord("/")):
+        part = _without_hanging(part)
+        slashes = _slashes(part, starts)
+        _check_hanging(part, slashes)
     first = starts[slashes == 0] if slashes.any() else starts
     corners = part.counts(first)
     if (few := np.flatnonzero(corners < 3)).size:
@@ -55,17 +58,13 @@ def faces_of(part: Part, before: tuple[I64, I64, I64]) -> Faces:
         None if column is None else _resolved(part, column, corners, known, name)[fan]
         for column, known, name in zip(columns, before, _NAMES, strict=True)
     ]
-    if flat[0] is None:
-        raise LineError(part.offsets[0], "faces without vertices")
+    assert flat[0] is not None  # a corner begins with its vertex
     return Faces(flat[0], flat[1], flat[2], corners - 2, part.offsets)
 
 
 def _without_hanging(part: Part) -> Part:
     """The part with `1/` and `1//` read as `1`, which some programs mean by it."""
-    text = part.text.tobytes()
-    if b"/ " not in text and b"/\n" not in text:
-        return part
-    text = _HANGING.sub(lambda found: b" " * len(found[0]), text)
+    text = _HANGING.sub(lambda found: b" " * len(found[0]), part.text.tobytes())
     return Part(np.frombuffer(text, dtype=np.uint8), part.at, part.offsets, part.lines)
 
 
@@ -79,11 +78,15 @@ def _slashes(part: Part, starts: I64) -> Text:
     hanging = (count > 0) & (text[starts - 1 - count] <= ord(" "))
     if hanging.any():
         raise LineError(part.offsets[part.line_of(starts[hanging][0])], "a corner begins with a slash")
-    if count.sum() != np.count_nonzero(text == ord("/")):
-        found = re.search(rb"///|/[ \n]", text.tobytes())
+    return count
+
+
+def _check_hanging(part: Part, slashes: Text) -> None:
+    """Refuse slashes that stand before no number."""
+    if int(slashes.sum()) != np.count_nonzero(part.text == ord("/")):
+        found = re.search(rb"///|/[ \n]", part.text.tobytes())
         line = part.line_of(found.start()) if found else 0
         raise LineError(part.offsets[line], "a slash that no number follows")
-    return count
 
 
 def _columns(
