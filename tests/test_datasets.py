@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from pipeline.datasets import survey
 from pipeline.datasets.huge100k import attributes_of
-from pipeline.datasets.ids import MOST_BYTES, fault_of
+from pipeline.datasets.ids import MOST_BYTES
 from pipeline.datasets.layouts import DATASETS, LAYOUTS, layout_of
 from pipeline.errors import ConfigError
 from pipeline.records import Subject, Survey
@@ -290,16 +291,6 @@ def test_an_id_that_cannot_name_a_file_is_a_line_and_not_a_crash(
         assert text.isprintable()
 
 
-@pytest.mark.parametrize("name", ["00003", "Zoë", "李雷", KENYA, "a-b.c", "x" * MOST_BYTES])
-def test_names_of_people_are_ids(name: str) -> None:
-    assert fault_of(name) is None
-
-
-@pytest.mark.parametrize("name", ["", "  ", "..", ".", ".hidden", "a/b"])
-def test_what_is_no_name_is_no_id(name: str) -> None:
-    assert fault_of(name) is not None
-
-
 def test_a_folder_that_cannot_be_listed_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listed = os.scandir
 
@@ -354,3 +345,11 @@ def test_all_that_synthetic_people_have_is_found(tmp_path: Path, layout: str) ->
     there = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     beside = {path for path in there if path.endswith(("truth.json", ".mtl"))}
     assert set(facts) == there - beside
+
+
+def test_the_page_tells_how_each_dataset_is_laid_out_and_what_is_looked_for() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "datasets.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `(\w+)`.*? \| `(\w+)` \|", page, flags=re.MULTILINE))
+    assert told == {dataset: layout.name for dataset, layout in DATASETS.items()}
+    assert set(LAYOUTS) == set(told.values())
+    assert all(f"`{key}`" in page or f"{key} = " in page for key in ("yaw", "scale", "note", "exclude"))
