@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from trimesh.exchange.gltf import load_gltf
 
 from pipeline.errors import FormatError
 from pipeline.formats.gltf_package import open_package
@@ -65,6 +64,8 @@ def _complaints(path: Path) -> Iterator[None]:
 
 def _parts(wanted: Plan) -> Iterator[_Part]:
     """Every primitive as often as the scene shows it."""
+    from trimesh.exchange.gltf import load_gltf  # noqa: PLC0415  slow, and other formats need not wait for it
+
     scene = load_gltf(io.BytesIO(json.dumps(wanted.tree).encode()), wanted.buffers)
     source_of = dict(zip(scene["geometry"], wanted.primitives, strict=True))
     places: dict[str, F64] = {scene["base_frame"]: np.eye(4)}
