@@ -43,8 +43,8 @@ class Mesh:
 class BodyParameters:
     """One SMPL-X body: rotations as axis-angle (radians), hands relative to the hand mean.
 
-    Hands are rotations (15, 3), or (n,) the first coefficients of the model's hand components. Posed vertices
-    are `smplx(...) * scale + translation`, in the scan's own coordinates.
+    Hands are rotations (15, 3), or (n,) the first coefficients of the model's hand components. Posed
+    vertices are `smplx(...) * scale + translation`, in the scan's own coordinates.
     """
 
     gender: str
@@ -132,47 +132,6 @@ class Light:
 
 
 @dataclass(frozen=True, slots=True)
-class Alignment:
-    """Where a scan's centre, size and front are, in the scan's own coordinates.
-
-    `scale` is what centred coordinates are multiplied by; `front_yaw` (radians, about +y from +z) is where
-    the person faces, and `source` is how that is known.
-    """
-
-    centre: tuple[float, float, float]
-    scale: float
-    front_yaw: float
-    source: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class View:
-    """One picture to take: how far the person is turned (degrees), from where, in which light."""
-
-    yaw: float
-    pitch: float
-    camera: Camera
-    light: Light
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Surface:
-    """What each pixel's ray meets: `color` (H, W, 3), and `length` (H, W) from the camera, 0 = nothing."""
-
-    color: U8
-    length: F32
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """One view drawn: the nearest and the farthest surface, and the nearest one `shaded` (H, W, 3)."""
-
-    front: Surface
-    back: Surface
-    shaded: U8
-
-
-@dataclass(frozen=True, slots=True)
 class Similarity:
     """A change of scale and place, without a turn: a point x goes to `scale * x + place`."""
 
@@ -237,10 +196,61 @@ class Removed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Torso:
-    """A body model's vertices at rest (N, 3), and how firmly each goes with the pelvis (N,), 0 to 1."""
+    """A body model at rest: vertices (N, 3), faces, and how firmly each goes with the pelvis (N,)."""
 
     rest: F32
-    pelvis: F32
+    faces: I32
+    pelvis: F32  # 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """Where a scan's centre, size and front are, in the scan's own coordinates.
+
+    `scale` is what centred coordinates are multiplied by; `front_yaw` (radians, about +y from +z) is where
+    the person faces, and `source` is how that is known. `fronts` are all sources' answers, best first, and
+    `angles` how far any two are apart; `fits` are the bodies' checks against the scan. `cleaning` is what
+    was asked to be taken away before all this, and `removed` what was.
+    """
+
+    centre: tuple[float, float, float]
+    scale: float
+    front_yaw: float
+    source: str
+    fronts: tuple[Front, ...] = ()
+    angles: tuple[Angle, ...] = ()
+    fits: tuple[Fit, ...] = ()
+    warnings: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    cleaning: Cleaning = Cleaning()
+    removed: Removed = Removed()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """One picture to take: how far the person is turned (degrees), from where, in which light."""
+
+    yaw: float
+    pitch: float
+    camera: Camera
+    light: Light
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Surface:
+    """What each pixel's ray meets: `color` (H, W, 3), and `length` (H, W) from the camera, 0 = nothing."""
+
+    color: U8
+    length: F32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One view drawn: the nearest and the farthest surface, and the nearest one `shaded` (H, W, 3)."""
+
+    front: Surface
+    back: Surface
+    shaded: U8
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +291,23 @@ class Override:
     place: str = ""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """All that is known of a scan besides its mesh; None = not known.
+
+    `override` is what the user says. `body` is what `parameters` stand for, `registered` (N, 3) a body that
+    somebody laid into the scan, `torso` the model of both. `missing` says what could not be had, and why.
+    """
+
+    override: Override | None = None
+    parameters: BodyParameters | None = None
+    body: Body | None = None
+    registered: F32 | None = None
+    torso: Torso | None = None
+    joints: Joints | None = None
+    missing: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class RejectRow:
     """One scan that cannot be used, and why."""
@@ -305,25 +332,6 @@ class Survey:
     subjects: tuple[Subject, ...]
     rejects: tuple[RejectRow, ...]
     overrides: Mapping[str, Override]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
-    """All that is known of a scan besides its mesh; None = not known.
-
-    `override` is what the user says. `body` is the surface that `parameters` stand for, with its joints
-    `body_joints` (J, 3); `registered` is a body that was laid into the scan. `landmarks` (5, 3) are left
-    and right shoulder, left and right hip, nose; NaN = unknown. `missing` says what could not be had.
-    """
-
-    override: Override | None = None
-    parameters: BodyParameters | None = None
-    body: Mesh | None = None
-    body_joints: F64 | None = None
-    registered: Mesh | None = None
-    torso: Torso | None = None
-    landmarks: F64 | None = None
-    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

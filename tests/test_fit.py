@@ -159,7 +159,7 @@ def test_a_distance_is_the_distance() -> None:
     """Two square plates, one 30 mm before the other: every point is that far away."""
     corners = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], dtype=np.float32)
     faces = np.array([[0, 1, 2], [0, 2, 3]], dtype=np.int32)
-    near = Mesh((corners + [0, 0, 0.03]).astype(np.float32), faces)
+    near = Mesh((corners + np.array([0, 0, 0.03])).astype(np.float32), faces)
     fit = check_fit(
         Suspect("plate", near, 1.0, None, np.array([[0.0, 1.5, 0.0]])), Target(Mesh(corners, faces))
     )

@@ -13,12 +13,12 @@ import numpy as np
 
 from pipeline.errors import AlignmentError
 from pipeline.geometry.procrustes import rotation_between, scale_between
-from pipeline.records import F64, Angle, Front, Mesh, Torso
+from pipeline.records import F32, F64, Angle, Front, Joints, Torso
 
 FIRM = 0.9  # vertices that go with the pelvis to this share move as it does, whatever hips and spine do
 _FEWEST_FIRM = 12  # vertices; a coarser model has to do with the firmest it has
-# left and right shoulder, left and right hip, nose, by what the file of joints is
-LANDMARKS = {"kp3ds": (5, 2, 12, 9, 0), "joint3d": (5, 6, 11, 12, 0)}
+# left and right shoulder, left and right hip, nose, by the order that the joints are in
+LANDMARKS = {"openpose-118": (5, 2, 12, 9, 0), "coco-wholebody": (5, 6, 11, 12, 0)}
 _UPRIGHT = 0.05  # a forward direction with less than this along the floor has no heading
 
 
@@ -34,22 +34,33 @@ def _heading(forward: F64) -> float:
     return float(np.arctan2(forward[0], forward[2]))
 
 
-def torso_motion(registered: Mesh, torso: Torso) -> tuple[F64, float]:
+def torso_motion(registered: F32, torso: Torso) -> tuple[F64, float]:
     """How a body of the model's vertices is turned (3, 3) and how much larger it is than the model.
 
     Both by the vertices that go with its pelvis.
     """
     count = len(torso.rest)
-    if len(registered.vertices) != count:
+    if len(registered) != count:
         raise AlignmentError(
-            f"the registered mesh has {len(registered.vertices)} vertices, the body model {count}; "
+            f"the registered mesh has {len(registered)} vertices, the body model {count}; "
             "they must be of one kind"
         )
     threshold = min(FIRM, float(np.sort(torso.pelvis)[-min(_FEWEST_FIRM, count)]))
     firm = torso.pelvis >= threshold
-    source, target = (p[firm].astype(np.float64) for p in (torso.rest, registered.vertices))
+    source, target = (p[firm].astype(np.float64) for p in (torso.rest, registered))
     weights = torso.pelvis[firm].astype(np.float64)
     return rotation_between(source, target, weights), scale_between(source, target, weights)
+
+
+def landmarks_of(joints: Joints) -> F64:
+    """Left and right shoulder, left and right hip, and nose (5, 3); NaN = unknown."""
+    if joints.convention not in LANDMARKS:
+        raise AlignmentError(
+            f"joints in the order {joints.convention!r} have no known shoulders; "
+            f"orders are {', '.join(LANDMARKS)}"
+        )
+    rows = list(LANDMARKS[joints.convention])
+    return np.where(joints.confidence[rows, None] > 0, joints.points[rows], np.nan)
 
 
 def facing(landmarks: F64) -> F64:
