@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from pipeline.errors import ConfigError
 from pipeline.formats.body_files import require_model
+from pipeline.formats.unpickle import printable
 from pipeline.records import F64, Body, BodyParameters, Mesh
 
 EXTRA = "pip install 'scan2k[body]'"
@@ -60,7 +61,7 @@ def _load(folder: Path, gender: str) -> Any:  # noqa: ANN401  (smplx has no type
             use_face_contour=True,
         )
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = printable(str(error))
         raise ConfigError(
             f"{path}: smplx cannot load it: {reason}; get the SMPL-X model file anew"
         ) from error

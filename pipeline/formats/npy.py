@@ -68,7 +68,7 @@ def parse_npz(file: BinaryIO | bytes, names: Iterable[str]) -> dict[str, object]
             there = set(archive.namelist())
             return {name: _member(archive, f"{name}.npy") for name in names if f"{name}.npy" in there}
     except _DAMAGE as error:
-        raise FormatError(f"not a readable NPZ file: {error}") from error
+        raise FormatError(f"not a readable NPZ file: {printable(str(error))}") from error
 
 
 def require_no_code(file: BinaryIO) -> None:
@@ -83,7 +83,7 @@ def require_no_code(file: BinaryIO) -> None:
                 if start.startswith(_MAGIC) and _header(start).dtype.is_object:
                     _member(archive, info.filename)
     except _DAMAGE as error:
-        raise FormatError(f"not a readable NPZ file: {error}") from error
+        raise FormatError(f"not a readable NPZ file: {printable(str(error))}") from error
 
 
 def _header(content: bytes) -> _Header:

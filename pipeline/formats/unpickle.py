@@ -74,7 +74,8 @@ def unpickle(content: bytes, builder: Builder, budget: Budget, start: int = 0) -
     except FormatError as error:
         raise FormatError(f"byte {machine.began}: {error}") from error
     except (ValueError, TypeError, LookupError, OverflowError, struct.error) as error:
-        raise FormatError(f"byte {machine.began}: a damaged pickle: {error}") from error
+        said = printable(str(error))
+        raise FormatError(f"byte {machine.began}: a damaged pickle: {said}") from error
 
 
 def printable(name: str) -> str:
