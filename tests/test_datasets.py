@@ -83,7 +83,7 @@ def test_the_published_renderers_form_of_2k2k(tmp_path: Path, mesh: str) -> None
 
 @pytest.mark.parametrize("name", ["00003.json", "smplx_param.json", "00003_smplx.npz", "smplx_param.pkl"])
 def test_parameters_beside_a_scan_are_found_among_other_facts(tmp_path: Path, name: str) -> None:
-    others = ("kp3ds.json", "00003.joints.json", "00003.truth.json", "truth.json", "00003.registered.npz")
+    others = ("kp3ds.json", "00003.joints.json", "00003.truth.json", "truth.json")
     found = find(tmp_path, "2K2K", *(f"obj/2K2K/00003/{n}" for n in ("00003.ply", name, *others)))
     assert only(found).parameters == f"obj/2K2K/00003/{name}"
 
@@ -187,7 +187,7 @@ def test_a_clothing_with_underscores_stays_whole() -> None:
 
 def test_a_folder_of_ones_own_scans(tmp_path: Path) -> None:
     names = (
-        *("anna.ply", "anna.json", "anna.joints.json", "anna.registered.npz", "anna.truth.json"),
+        *("anna.ply", "anna.json", "anna.joints.json", "anna.registered.obj", "anna.truth.json"),
         *("studio/ben.OBJ", "studio/ben.png", "studio/cy.glb", "studio/cy.npz", "studio/other.jpg"),
         *(
             "dora/dora.ply",
@@ -207,7 +207,7 @@ def test_a_folder_of_ones_own_scans(tmp_path: Path) -> None:
         ("two_words__scan", f"{base}/two words/scan.ply", (), None),
     ]
     anna, dora = found.subjects[:2]
-    assert (anna.joints, anna.registered) == (f"{base}/anna.joints.json", f"{base}/anna.registered.npz")
+    assert (anna.joints, anna.registered) == (f"{base}/anna.joints.json", f"{base}/anna.registered.obj")
     assert dora.registered == f"{base}/dora/smplx10475_rigid_mesh.obj"
 
 

@@ -66,7 +66,7 @@ FILES = {
         "obj/folder/00001.joints.json",
         "obj/folder/00001.json",
         "obj/folder/00001.ply",
-        "obj/folder/00001.registered.npz",
+        "obj/folder/00001.registered.obj",
         "obj/folder/00001.truth.json",
     ],
 }
@@ -148,12 +148,8 @@ def test_parameters_joints_and_mesh_say_the_same(people: Path, layout: str) -> N
     unit = truth["units_a_metre"]
     assert np.allclose(posed_joints(body), joints, atol=2e-6 * unit if layout == "thuman2" else 1e-8 * unit)
     assert front_yaw(body.global_orient) == pytest.approx(truth["front_yaw"], abs=1e-6)
-    if layout == "folder":
-        with np.load(people / FILES[layout][3]) as stored:
-            vertices = stored["vertices"]
-    else:
-        name = {"2k2k": 3, "thuman2": 5, "renderpeople": 4}[layout]
-        vertices = np.asarray(trimesh.load(people / FILES[layout][name], process=False).vertices)
+    name = {"2k2k": 3, "thuman2": 5, "renderpeople": 4, "folder": 3}[layout]
+    vertices = np.asarray(trimesh.load(people / FILES[layout][name], process=False).vertices)
     assert vertices.shape == (10475, 3)
     assert np.allclose(vertices, deform(template().vertices, body), atol=1e-5 * unit)
 

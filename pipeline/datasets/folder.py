@@ -53,7 +53,7 @@ class _Walk:
         stem, _, ending = scan.rpartition(".")
         name = _name(parts, stem)
         joints = inside.first(f"{stem}.joints.json")
-        fitted = (f"{stem}{_FITTED}.obj", f"{stem}{_FITTED}.npz", *(REGISTERED if alone else ()))
+        fitted = (f"{stem}{_FITTED}.obj", *(REGISTERED if alone else ()))
         return Subject(
             dataset=self.tree.dataset,
             id=name,

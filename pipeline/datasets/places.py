@@ -15,7 +15,7 @@ SplitOf = Callable[[str], str]  # the split of a subject that its release says n
 REGISTERED = ("smplx10475_rigid_mesh.obj", "mesh_smplx.obj")
 _IMAGES = (".png", ".jpg", ".jpeg")
 _PARAMETERS = (".json", ".npz", ".pkl")
-_OTHER_FACTS = ("kp3ds", "joints", "truth", "registered")  # what else lies beside a scan in such files
+_OTHER_FACTS = ("kp3ds", "joints", "truth")  # what else lies beside a scan in such files
 
 
 class Names:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.atomic import replacing
 from pipeline.formats import joints as joint_files
 from pipeline.formats import parameters
 from pipeline.formats.obj import write_obj
@@ -145,13 +144,12 @@ def _scan_folder(base: Path, dataset: str, name: str) -> Path:
 
 
 def _write_folder(base: Path, dataset: str, name: str, person: Person) -> None:
-    """One file a scan with its sidecars; the registered mesh is an archive, lest it pass for a scan."""
+    """One file a scan with its sidecars, told by the ends of their names."""
     scan = _scan_folder(base, dataset, name)
     points = whole_body(person.joints)
     parameters.write_json(scan.with_suffix(".json"), person.body)
     joint_files.write_joint3d(scan.with_suffix(".joints.json"), points, _known(points))
-    with replacing(scan.with_suffix(".registered.npz")) as stream:
-        np.savez(stream, vertices=person.registered.vertices, faces=person.registered.faces)
+    write_obj(scan.with_suffix(".registered.obj"), person.registered)
     write_ply(scan, _coloured(person.skin))
 
 
