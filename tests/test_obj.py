@@ -108,3 +108,10 @@ def test_a_second_texture_is_not_dropped_silently(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="2 textures"):
         write_obj(tmp_path / "a.obj", replace(textured(), textures=textured().textures * 2))
     assert not list(tmp_path.iterdir())
+
+
+def test_corners_without_coordinates_among_others_are_refused(tmp_path: Path) -> None:
+    corners = np.array([[0, 1, 2], [0, 1, -1], [0, 1, 2], [0, 1, 2]], dtype=np.int32)
+    with pytest.raises(ConfigError, match="all or none"):
+        write_obj(tmp_path / "a.obj", replace(textured(), face_uvs=corners))
+    assert not list(tmp_path.iterdir())

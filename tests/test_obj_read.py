@@ -55,10 +55,20 @@ def test_any_file_says_what_a_plain_reader_finds(
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 2**32 - 1), st.booleans())
+@given(
+    st.integers(1, 300),
+    st.integers(1, 300),
+    st.integers(0, 2**32 - 1),
+    st.tuples(st.booleans(), st.booleans()),
+)
 def test_what_is_written_is_read(
-    tmp_path_factory: pytest.TempPathFactory, vertices: int, faces: int, seed: int, textured: bool
+    tmp_path_factory: pytest.TempPathFactory,
+    vertices: int,
+    faces: int,
+    seed: int,
+    extras: tuple[bool, bool],
 ) -> None:
+    textured, smooth = extras
     path = tmp_path_factory.mktemp("obj") / "a.obj"
     rng = np.random.default_rng(seed)
     mesh = Mesh(
@@ -73,12 +83,18 @@ def test_what_is_written_is_read(
             textures=(rng.integers(0, 256, (4, 8, 3), dtype=np.uint8),),
             face_textures=np.zeros(faces, dtype=np.int32),
         )
+    if smooth:
+        mesh = replace(mesh, normals=rng.normal(size=(vertices, 3)).astype(np.float32))
     write_obj(path, mesh, texture="a.png")
     read = read_obj(path)
     assert read.vertices.dtype == np.float32
     assert read.faces.dtype == np.int32
     np.testing.assert_allclose(read.vertices, mesh.vertices, atol=6e-7)
     np.testing.assert_array_equal(read.faces, mesh.faces)
+    assert (read.normals is not None) == smooth
+    if read.normals is not None and mesh.normals is not None:
+        used = np.unique(mesh.faces)
+        np.testing.assert_allclose(read.normals[used], mesh.normals[used], atol=6e-7)
     assert (read.uvs is None) == (not textured)
     if read.uvs is not None and mesh.uvs is not None:
         np.testing.assert_allclose(read.uvs, mesh.uvs, atol=6e-7)

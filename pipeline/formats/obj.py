@@ -36,6 +36,8 @@ def write_obj(
         raise ConfigError(f"{path.name}: OBJ has no vertex colours; give a texture or write PLY")
     if len(mesh.textures) > 1:
         raise ConfigError(f"{path.name}: has {len(mesh.textures)} textures; one is written at most")
+    if mesh.face_uvs is not None and mesh.face_uvs.min(initial=0) < 0:
+        raise ConfigError(f"{path.name}: some corners have no texture coordinate; all or none are written")
     if mesh.textures:
         _write_image(path.parent / texture, mesh.textures[0])
         image = _from_folder(material, texture)
@@ -52,9 +54,13 @@ def write_obj(
             for start in range(0, len(uvs), _ROWS):
                 stream.write(_decimals(b"vt", uvs[start : start + _ROWS]))
             stream.write(b"usemtl material0\n" if mesh.textures else b"")
+        if mesh.normals is not None:
+            for start in range(0, len(mesh.normals), _ROWS):
+                stream.write(_decimals(b"vn", mesh.normals[start : start + _ROWS]))
         for start in range(0, len(mesh.faces), _ROWS):
             some = slice(start, start + _ROWS)
-            stream.write(_triangles(mesh.faces[some], None if corners is None else corners[some]))
+            corner = None if corners is None else corners[some]
+            stream.write(_triangles(mesh.faces[some], corner, mesh.normals is not None))
 
 
 def _from_folder(material: str, texture: str) -> str:
@@ -83,13 +89,15 @@ def _decimals(word: bytes, values: npt.NDArray[np.float32]) -> bytes:
     return _lines(columns)
 
 
-def _triangles(faces: I32, corners: I32 | None) -> bytes:
-    """Lines of faces, counted from one, with their texture corners where there are some."""
+def _triangles(faces: I32, corners: I32 | None, has_normals: bool) -> bytes:
+    """Lines of faces, counted from one, with texture corners and their vertices' normals where they are."""
     columns: list[Column] = [b"f"]
     for i in range(3):
         columns += [b" ", (faces[:, i] + np.int64(1), 0)]
         if corners is not None:
             columns += [b"/", (corners[:, i] + np.int64(1), 0)]
+        if has_normals:
+            columns += [b"//" if corners is None else b"/", (faces[:, i] + np.int64(1), 0)]
     return _lines(columns)
 
 
