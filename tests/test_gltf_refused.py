@@ -174,6 +174,21 @@ def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
             read_gltf(tmp_path / name)
 
 
+def test_a_buffer_file_is_not_read_as_long_as_it_is_said_to_be(tmp_path: Path) -> None:
+    writer = Writer()
+    writer.show(writer.mesh(tetrahedron(writer)))
+    tree = json.loads(writer.gltf("a.bin"))
+    tree["buffers"][0]["byteLength"] = 2**32 - 1
+    (tmp_path / "a.gltf").write_text(json.dumps(tree))
+    (tmp_path / "a.bin").write_bytes(writer.content)
+    tracemalloc.start()
+    with pytest.raises(FormatError, match=r"buffers\[0\]: says it has 4294967295 bytes, but has 72"):
+        read_gltf(tmp_path / "a.gltf")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10_000_000
+
+
 def samples() -> list[bytes]:
     """Small files of both kinds."""
     writer = Writer()
@@ -232,6 +247,8 @@ def hostile(kind: str) -> bytes:
             writer.tree["accessors"][0] |= {"count": 2**31}
             del writer.tree["accessors"][0]["bufferView"]
             writer.show(writer.mesh(primitive))
+        case "empty nodes":
+            return glb(b'{"asset": {"version": "2.0"}, "nodes": [' + b"{}," * 200_000 + b"{}]}", b"")
         case "nodes in a ring":
             writer.tree["nodes"] = [{"children": [(i + 1) % 9000]} for i in range(9000)]
             writer.tree["nodes"].append({"children": [0]})
@@ -248,6 +265,7 @@ HOSTILE = (
     "one list in many primitives",
     "many views of the same bytes",
     "a count without bytes",
+    "empty nodes",
     "nodes in a ring",
     "nodes in a long row",
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ _MAGIC, _JSON, _BINARY = b"glTF", b"JSON", b"BIN\x00"
 _HEAD = 12  # bytes: magic, version, length
 _CHUNK = 8  # bytes: length, kind
 _LIMIT = 1 << 32
+_MOST_ITEMS = 1 << 16  # each takes a hundred times the room that it takes in the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,11 @@ class Node:
 
     def items(self, key: str) -> list[Node]:
         """The values of a list, which may be left out."""
-        value = self._of(dict).get(key, [])
-        return [
-            Node(v, f"{self.way}{key}[{i}].")
-            for i, v in enumerate(Node(value, f"{self.way}{key}.")._of(list))
-        ]
+        values = Node(self._of(dict).get(key, []), f"{self.way}{key}.")
+        count = len(values._of(list))
+        if count > _MOST_ITEMS:
+            raise values.fault(f"has {count} items, over {_MOST_ITEMS}; export the scan as fewer parts")
+        return [Node(value, f"{self.way}{key}[{i}].") for i, value in enumerate(values.value)]
 
     def get(self, key: str) -> Node | None:
         """A value that may be left out."""
@@ -94,7 +96,8 @@ class Package:
         folder = self.path.parent
         try:
             with locate(unquote(uri), folder, folder).open("rb") as stream:
-                return memoryview(stream.read(most))
+                size = os.fstat(stream.fileno()).st_size
+                return memoryview(stream.read(min(most, size)))
         except (OSError, ValueError) as error:
             raise holder.fault(f"uri {_shown(uri)} cannot be read: {error}") from error
 
