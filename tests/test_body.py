@@ -16,6 +16,7 @@ import smplx
 import torch
 
 from pipeline.body.model import JOINTS, BodyModels
+from pipeline.body.torso import read_torso
 from pipeline.errors import ConfigError
 from pipeline.formats.body_files import (
     VARIABLE,
@@ -28,7 +29,7 @@ from pipeline.formats.body_files import (
 from pipeline.formats.parameters import read_parameters, write_json
 from pipeline.records import BodyParameters
 from pipeline.synth.joints import smplx_joints
-from pipeline.synth.model import write_body_model
+from pipeline.synth.model import model_arrays, write_body_model
 from pipeline.synth.rig import deform, posed_joints
 from pipeline.synth.template import template
 
@@ -210,6 +211,36 @@ def test_a_file_that_is_no_model_is_one_line(folder: Path, tmp_path: Path) -> No
         BodyModels(tmp_path).posed(_anyone(1))
 
 
+@pytest.mark.parametrize("gender", ["neutral", "female"])
+def test_the_model_at_rest_is_read_without_posing_it(folder: Path, gender: str) -> None:
+    expected = model_arrays(gender)
+    read = read_torso(folder, gender)
+    assert np.array_equal(read.rest, expected["v_template"])
+    assert np.array_equal(read.faces, expected["f"])
+    assert np.array_equal(read.pelvis, expected["weights"][:, 0])
+    assert {a.dtype.str for a in (read.rest, read.pelvis)} == {"<f4"} and read.faces.dtype.str == "<i4"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"weights": np.ones((2, 55))}, "vertices"),
+        ({"v_template": np.zeros((0, 3))}, "vertices"),
+        ({"f": np.array([[0, 1, 3]])}, "points at no vertex"),
+        ({"f": None}, "'f is not a file in the archive'"),
+    ],
+)
+def test_a_model_at_rest_that_is_none_is_refused(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    arrays: dict[str, Any] = {
+        "v_template": np.eye(3),
+        "f": np.array([[0, 1, 2]]),
+        "weights": np.ones((3, 55)),
+    }
+    np.savez(tmp_path / "SMPLX_MALE.npz", **{k: v for k, v in (arrays | change).items() if v is not None})
+    with pytest.raises(ConfigError, match=rf"SMPLX_MALE.npz: is no body model .*{said}"):
+        read_torso(tmp_path, "male")
+
+
 @pytest.mark.parametrize("package", ["torch", "smplx"])
 def test_without_torch_or_smplx_the_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, folder: Path, package: str
@@ -230,7 +261,8 @@ def test_without_torch_or_smplx_the_extra_is_named(
 
 def test_nothing_heavy_is_loaded_before_a_body_is_posed() -> None:
     code = (
-        "import sys; import pipeline.body.model, pipeline.formats.parameters, pipeline.formats.huge100k;"
+        "import sys; import pipeline.body.model, pipeline.body.torso; "
+        "import pipeline.formats.parameters, pipeline.formats.huge100k; "
         "sys.exit(' '.join({'torch', 'smplx', 'trimesh'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=False)
