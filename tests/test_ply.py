@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -273,3 +274,15 @@ def test_lines_may_end_in_any_way(tmp_path: Path, newline: str) -> None:
     body = np.arange(10, 19, dtype=">f4").tobytes() + b"\x03" + np.array([2, 1, 0], dtype=">i4").tobytes()
     (tmp_path / "b.ply").write_bytes(binary + body)
     assert read_ply(tmp_path / "b.ply").vertices.tolist() == [[10, 11, 12], [13, 14, 15], [16, 17, 18]]
+
+
+@pytest.mark.slow
+def test_a_million_vertices_are_read_in_a_moment(tmp_path: Path) -> None:
+    write_ply(tmp_path / "a.ply", a_mesh(1_000_000, 2_000_000))
+
+    def seconds() -> float:
+        start = time.perf_counter()
+        read_ply(tmp_path / "a.ply")
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(7)) < 0.15
