@@ -281,8 +281,9 @@ def test_a_million_vertices_are_read_in_a_moment(tmp_path: Path) -> None:
     write_ply(tmp_path / "a.ply", a_mesh(1_000_000, 2_000_000))
 
     def seconds() -> float:
-        start = time.perf_counter()
+        """Of the processor, which other programs do not lengthen."""
+        start = time.process_time()
         read_ply(tmp_path / "a.ply")
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     assert min(seconds() for _ in range(7)) < 0.15
