@@ -106,10 +106,13 @@ def test_a_file_of_parameters_poses_the_same_body(models: BodyModels, tmp_path: 
     np.testing.assert_allclose(again.joints, models.posed(body).joints, atol=1e-9 * body.scale)
 
 
-def test_a_body_is_the_same_whatever_was_posed_before(folder: Path, models: BodyModels) -> None:
+def test_a_body_is_the_same_whatever_was_posed_before_and_nothing_is_printed(
+    folder: Path, models: BodyModels, capfd: pytest.CaptureFixture[str]
+) -> None:
     models.posed(_anyone(3))
     fresh = BodyModels(folder).posed(_anyone(6))
     assert np.array_equal(fresh.mesh.vertices, models.posed(_anyone(6)).mesh.vertices)
+    assert capfd.readouterr() == ("", "")
 
 
 def _layouts(folder: Path, tmp_path: Path) -> dict[str, Path]:

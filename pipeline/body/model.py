@@ -5,6 +5,8 @@ torch and smplx are loaded when the first body is posed. Refuses to know scans a
 
 from __future__ import annotations
 
+import io
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +53,18 @@ def _load(folder: Path, gender: str) -> Any:  # noqa: ANN401  (smplx has no type
     path = require_model(folder, gender)
     smplx = _smplx()
     try:
-        return smplx.SMPLX(
-            str(path),
-            gender=gender,
-            ext="npz",
-            use_pca=False,
-            num_pca_comps=_COEFFICIENTS,
-            flat_hand_mean=False,
-            use_face_contour=True,
-        )
+        with redirect_stdout(
+            io.StringIO()
+        ):  # it prints that a model has few shapes, amid a command's answer
+            return smplx.SMPLX(
+                str(path),
+                gender=gender,
+                ext="npz",
+                use_pca=False,
+                num_pca_comps=_COEFFICIENTS,
+                flat_hand_mean=False,
+                use_face_contour=True,
+            )
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
         reason = printable(str(error))
         raise ConfigError(
