@@ -83,7 +83,7 @@ def _build(work: Workspace, studio: Studio, subject: Subject, found: Survey) -> 
     said = found.overrides.get(subject.id)
     if said and said.exclude:
         raise ScanError(f"left out by {said.place}{f': {said.note}' if said.note else ''}")
-    alignment = align.run(work, subject)
+    alignment = align.run(work, subject, said)
     facing = f"faces {math.degrees(alignment.front_yaw):.1f} degrees, known from {alignment.source}"
     if alignment.source == align.FROM_NOTHING:
         facing = "front unknown, taken to be +z"
