@@ -23,7 +23,7 @@ Text = npt.NDArray[np.uint8]
 Number = TypeVar("Number", bound=np.generic)
 
 VERTEX, TEXTURE, NORMAL, FACE, WORDS = 1, 2, 3, 4, 5  # kinds of lines; 0 is every other
-BLOCK = 1 << 24  # bytes looked at together; no line may be longer
+BLOCK = 1 << 22  # bytes looked at together, and the longest line; what is made of them is many times that
 
 _NEWLINE, _SPACE, _SLASH, _HASH, _BACKSLASH = b"\n /#\\"
 _BLANKS = b"\t\v\f\r"
