@@ -33,13 +33,14 @@ def render(request: RenderRequest, report: Report) -> RenderSummary:
         work, size=request.size, seed=request.seed, yaws=request.yaws, pitches=request.pitches
     ) as studio:
         found = _survey(work, layout, request, report)
+        models = align.models_of(work)
         rejects += found.rejects
         for reject in rejects:
             report(f"{reject.scan}: not used: {reject.reason}")
         for number, subject in enumerate(found.subjects, start=1):
             label = f"{subject.id} ({number} of {len(found.subjects)})"
             try:
-                text, views = _build(work, studio, subject, found)
+                text, views = _build(work, studio, subject, found, models)
                 lines += [_line(work, view, subject.id) for view in views]
                 drawn += 1
                 report(f"{label}: {text}")
@@ -77,16 +78,19 @@ def _survey(work: Workspace, layout: Layout, request: RenderRequest, report: Rep
     return replace(found, subjects=tuple(s for s in found.subjects if s.id in wanted))
 
 
-def _build(work: Workspace, studio: Studio, subject: Subject, found: Survey) -> tuple[str, list[str]]:
+def _build(
+    work: Workspace, studio: Studio, subject: Subject, found: Survey, models: align.Models
+) -> tuple[str, list[str]]:
     """One scan from file to pictures: what to say of it, and the names of its views."""
     started = time.perf_counter()
     said = found.overrides.get(subject.id)
     if said and said.exclude:
         raise ScanError(f"left out by {said.place}{f': {said.note}' if said.note else ''}")
-    alignment = align.run(work, subject, said)
+    alignment = align.run(work, subject, said, models)
     facing = f"faces {math.degrees(alignment.front_yaw):.1f} degrees, known from {alignment.source}"
     if alignment.source == align.FROM_NOTHING:
         facing = "front unknown, taken to be +z"
+    facing += "".join(f"; warning: {text}" for text in alignment.warnings)
     views = studio.run(subject, alignment)
     return f"{facing}; {len(views)} views, {time.perf_counter() - started:.1f} s", views
 

@@ -109,10 +109,11 @@ def test_the_front_comes_from_the_parameters(tmp_path: Path) -> None:
 
 def test_what_a_user_says_of_the_front_wins(tmp_path: Path) -> None:
     facing_x(add_scan(tmp_path, "00003"))
-    (tmp_path / "obj" / "2K2K" / "overrides.toml").write_text("[00003]\nyaw = -80\n", encoding="utf-8")
+    (tmp_path / "obj" / "2K2K" / "overrides.toml").write_text("[00003]\nyaw = -40\n", encoding="utf-8")
     said: list[str] = []
     render(request(tmp_path), said.append)
-    assert "faces 80.0 degrees, known from override" in said[0]
+    assert "faces 40.0 degrees, known from override" in said[0]
+    assert "warning: override and SMPL-X parameters are 50 degrees apart" in said[0]
 
 
 def test_builds_are_equal_to_the_byte_in_any_process(tmp_path: Path) -> None:

@@ -29,18 +29,20 @@ def clean(mesh: Mesh, wish: Cleaning) -> tuple[Mesh, Removed]:
     """A scan without what is to be taken away, and what that was."""
     if not 0 <= wish.fragments_under < 1:
         raise MeshError(f"fragments under {wish.fragments_under:g} of the area; give a share from 0 to 1")
+    if wish == Cleaning():
+        return mesh, Removed()
     areas, up = areas_and_slopes(mesh.vertices, mesh.faces)
     total = float(areas.sum())
     if not total > 0:
         raise MeshError("all triangles have zero area")
     removed = Removed()
     gone: Bool = np.zeros(len(mesh.faces), dtype=np.bool_)
-    welded = _welded(mesh.vertices) if wish.floor or wish.fragments_under > 0 else None
-    if wish.floor and welded is not None:
+    welded = _welded(mesh.vertices)
+    if wish.floor:
         gone = floor_faces(mesh, areas, up, welded[mesh.faces])
         share = float(areas[gone].sum()) / total
         removed = replace(removed, floor_faces=int(gone.sum()), floor_share=share)
-    if wish.fragments_under > 0 and welded is not None:
+    if wish.fragments_under > 0:
         there = np.flatnonzero(~gone)
         piece = pieces(welded[mesh.faces[there]])
         small = np.bincount(piece, areas[there]) < wish.fragments_under * areas[there].sum()

@@ -53,6 +53,7 @@ FROM_NOTHING = "nothing"
 MOST_APART = 20.0  # degrees between two sources; more is worth a look
 NO_CLEANING = Cleaning()
 _MOST_OUTSIDE = 0.1  # of the scan's height: joints farther out than that are in other units or places
+Models = BodyModels | None
 
 
 class _Answer(NamedTuple):
@@ -164,14 +165,14 @@ def _joint_remarks(mesh: Mesh, joints: Joints | None) -> Iterator[str]:
         return  # said already, where the front was asked for
 
 
-def models_of(work: Workspace, asked: Path | None = None) -> BodyModels | None:
+def models_of(work: Workspace, asked: Path | None = None) -> Models:
     """The body models in the folder that is asked for or usual; None = there are none."""
     folder = model_folder(work.root, asked)
     return BodyModels(folder) if find_models(folder) else None
 
 
 def evidence_of(
-    work: Workspace, subject: Subject, said: Override | None = None, models: BodyModels | None = None
+    work: Workspace, subject: Subject, said: Override | None = None, models: Models = None
 ) -> Evidence:
     """What a subject's files and the user say of its scan; bodies are posed only where there are models."""
     known = read_parameters(work.absolute(subject.parameters)) if subject.parameters else None
@@ -206,7 +207,7 @@ def run(
     work: Workspace,
     subject: Subject,
     said: Override | None = None,
-    models: BodyModels | None = None,
+    models: Models = None,
     wish: Cleaning = NO_CLEANING,
 ) -> Alignment:
     """The alignment of one subject's scan, after the cleaning that is wished for."""

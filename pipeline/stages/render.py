@@ -19,6 +19,7 @@ from pipeline.datasets.scans import read_scan
 from pipeline.errors import ConfigError, MeshError
 from pipeline.formats.image import write_color, write_grey16
 from pipeline.geometry.camera import portrait_camera
+from pipeline.geometry.clean import clean
 from pipeline.geometry.depth import encode
 from pipeline.geometry.lighting import room_light
 from pipeline.geometry.transform import aligned
@@ -88,7 +89,8 @@ class Studio:
 
     def run(self, subject: Subject, alignment: Alignment) -> list[str]:
         """Draw and write every view of one scan; the names of the views."""
-        mesh = placed(read_scan(self._work, subject), alignment)
+        mesh, _ = clean(read_scan(self._work, subject), alignment.cleaning)
+        mesh = placed(mesh, alignment)
         names = [self._work.view(pitch, yaw) for pitch, yaw in self._angles]
         pending: deque[list[Future[None]]] = deque()
         try:
