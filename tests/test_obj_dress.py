@@ -108,6 +108,15 @@ def test_material_files_may_have_spaces_and_be_several(tmp_path: Path, line: str
     assert worn(read_obj(path)) == [(0, 255, 0)]
 
 
+def test_a_missing_material_file_is_named_whole(tmp_path: Path) -> None:
+    path = a_scan(tmp_path, f"mtllib my materials.mtl\n{SQUARE}usemtl a\n{ONE}", "newmtl a\n")
+    with pytest.raises(FormatError, match=r"asks for 'my materials\.mtl'"):
+        read_obj(path)
+    path.write_text(path.read_text().replace("my materials", "a.mtl materials"))
+    with pytest.raises(FormatError, match=r"asks for 'materials\.mtl'"):
+        read_obj(path)
+
+
 def test_pictures_are_found_from_the_material_files_folder(tmp_path: Path) -> None:
     obj = f"mtllib sub/a.mtl\n{SQUARE}usemtl r\n{ONE}"
     path = a_scan(tmp_path, obj)

@@ -104,7 +104,8 @@ def _cloths(path: Path, text: ObjText, root: Path) -> dict[str, _Cloth]:
 def _libraries(path: Path, text: ObjText, root: Path) -> Iterator[Path]:
     """The material files: a line names one, spaces and all, or several with spaces between."""
     for line in text.libraries:
-        names = [line] if is_there(line, path.parent, root) else line.split()
+        several = [name for name in line.split() if is_there(name, path.parent, root)]
+        names = line.split() if several and not is_there(line, path.parent, root) else [line]
         for name in names:
             if text.colors is None or is_there(name, path.parent, root):
                 yield locate(name, path.parent, root)
