@@ -239,12 +239,14 @@ def test_any_name_will_do_for_a_dataset_that_says_how_it_is_laid_out(tmp_path: P
     assert (subject.dataset, subject.mesh) == ("ours", "obj/ours/a.ply")
 
 
-def test_links_are_followed_and_circles_end(tmp_path: Path) -> None:
+def test_links_are_followed_and_circles_dead_ends_and_pipes_are_nobody(tmp_path: Path) -> None:
     lay(tmp_path, "elsewhere/anna.ply")
     (tmp_path / "obj" / "folder").mkdir(parents=True)
     (tmp_path / "obj" / "folder" / "linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "again").symlink_to(tmp_path / "obj")
-    (tmp_path / "elsewhere" / "broken").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "elsewhere" / "broken.ply").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "elsewhere" / "itself.ply").symlink_to(tmp_path / "elsewhere" / "itself.ply")
+    os.mkfifo(tmp_path / "elsewhere" / "pipe.ply")
     assert only(find(tmp_path, "folder")).mesh == "obj/folder/linked/anna.ply"
 
 

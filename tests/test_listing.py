@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 import cli
-from pipeline.config import ListRequest
+from pipeline import build
+from pipeline.config import ListRequest, RenderRequest
 from pipeline.listing import as_json, lacks, lines, scan_list
-from pipeline.records import Subject
+from pipeline.records import RenderSummary, Subject
 
 FACTS = ("mesh", "textures", "parameters", "registered", "joints")
 
@@ -136,6 +137,19 @@ def test_a_request_without_sense_is_one_line(
     assert told.out == ""
     assert said in told.err
     assert len(told.err.splitlines()) == 1
+
+
+def test_a_build_is_told_of_the_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[RenderRequest] = []
+
+    def pretend(request: RenderRequest, report: object) -> RenderSummary:
+        asked.append(request)
+        return RenderSummary(1, 1, 5, (), 0.0)
+
+    monkeypatch.setattr(build, "render", pretend)
+    assert cli.main(["render", "ours", "--layout", "folder"]) == 0
+    assert cli.main(["render", "RP"]) == 0
+    assert asked == [RenderRequest("ours", layout="folder"), RenderRequest("RP")]
 
 
 @pytest.mark.parametrize("mesh", ["a.ply", "a.glb", None])

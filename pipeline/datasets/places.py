@@ -60,6 +60,14 @@ class Names:
         return f"{self.path}/{name}" if name else None
 
 
+def _leads(question: Callable[[], bool]) -> bool:
+    """The answer to what an entry is; a link that leads in a circle is nothing."""
+    try:
+        return question()
+    except OSError:
+        return False
+
+
 def _may_hold_parameters(name: str) -> bool:
     return name.endswith(_PARAMETERS) and not any(fact in name for fact in _OTHER_FACTS)
 
@@ -73,13 +81,20 @@ class Tree:
         self._root = str(work.root)
 
     def names(self, folder: str) -> Names:
-        """The names in a folder below the data folder; hidden ones are some program's own and left out."""
+        """The names in a folder below the data folder: files, and folders.
+
+        Hidden ones are some program's own and left out, and so are pipes and links that lead nowhere.
+        """
         folders, files = list[str](), list[str]()
         try:
             with os.scandir(f"{self._root}/{folder}") as entries:
                 for entry in entries:
-                    if not entry.name.startswith("."):
-                        (folders if entry.is_dir() else files).append(entry.name)
+                    if entry.name.startswith("."):
+                        continue
+                    if _leads(entry.is_dir):
+                        folders.append(entry.name)
+                    elif _leads(entry.is_file):
+                        files.append(entry.name)
         except (FileNotFoundError, NotADirectoryError):
             return Names()
         except OSError as error:
