@@ -7,7 +7,7 @@ from raycaster import cast
 from pipeline.geometry.camera import portrait_camera
 from pipeline.geometry.depth import encode
 from pipeline.geometry.transform import view_turn
-from pipeline.records import F64, Mesh, View
+from pipeline.records import F64, Evidence, Mesh, View
 from pipeline.render.renderer import Renderer
 from pipeline.stages.align import align
 from pipeline.stages.render import light_of, placed
@@ -21,7 +21,7 @@ SIZE = 1024
 def person() -> Mesh:
     scan = make_scan(draw(0, 1), 20_000)
     mesh = Mesh(scan.skin.vertices, scan.skin.faces, scan.skin.colors)
-    return placed(mesh, align(mesh, scan.body.global_orient))
+    return placed(mesh, align(mesh, Evidence(parameters=scan.body)))
 
 
 def stored(length: F64) -> F64:
