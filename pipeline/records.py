@@ -274,6 +274,7 @@ class Subject:
     cameras: str | None = None
     pictures: tuple[str, ...] = ()
     attributes: tuple[tuple[str, str], ...] = ()
+    gender: str = "neutral"  # of the body model that the parameters are for, where they do not say
 
 
 @dataclass(frozen=True, slots=True)

@@ -301,6 +301,23 @@ def test_every_file_beside_a_scan_is_heard(tmp_path: Path, monkeypatch: pytest.M
     assert (alone.front_yaw, alone.centre, alone.scale) == (found.front_yaw, found.centre, found.scale)
 
 
+def test_thumans_bodies_are_men_with_their_hands_in_components(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SMPLX_MODEL_DIR", raising=False)
+    write_people(
+        SynthRequest(tmp_path, people=1, seed=3, vertices=6000, layout="thuman2"), lambda text: None
+    )
+    write_body_model(tmp_path / "body_models")
+    work = Workspace(tmp_path, "THuman2")
+    subject = survey(work, layout_of("THuman2")).subjects[0]
+    evidence = stage.evidence_of(work, subject, models=stage.models_of(work))
+    assert evidence.parameters and evidence.parameters.gender == "male"
+    assert evidence.body and evidence.registered is not None
+    unit = evidence.parameters.scale
+    np.testing.assert_allclose(evidence.body.mesh.vertices, evidence.registered, atol=0.002 * unit)
+
+
 def test_without_a_folder_of_models_there_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SMPLX_MODEL_DIR", raising=False)
     assert stage.models_of(Workspace(tmp_path, "2K2K")) is None

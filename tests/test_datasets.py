@@ -104,6 +104,7 @@ def test_thuman2_with_and_without_its_data_folder(tmp_path: Path, data: str) -> 
         joints=facts[2],
         joints_kind="joint3d",
         attributes=(("release", "2.0"),),
+        gender="male",
     )
 
 

@@ -34,6 +34,7 @@ def find(tree: Tree, split_of: SplitOf) -> Iterator[Subject]:
             registered=fitted.first(*REGISTERED),
             joints=joints,
             joints_kind="joint3d" if joints else None,
+            gender="male",
             attributes=(("release", _release(name)),) if name.isdecimal() else (),
         )
         if subject.mesh or subject.parameters or subject.registered:

@@ -175,7 +175,9 @@ def evidence_of(
     work: Workspace, subject: Subject, said: Override | None = None, models: Models = None
 ) -> Evidence:
     """What a subject's files and the user say of its scan; bodies are posed only where there are models."""
-    known = read_parameters(work.absolute(subject.parameters)) if subject.parameters else None
+    known = (
+        read_parameters(work.absolute(subject.parameters), subject.gender) if subject.parameters else None
+    )
     laid = read_registered(work.absolute(subject.registered)) if subject.registered else None
     body, torso, missing = None, None, []
     if known and models is None:
