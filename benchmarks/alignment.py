@@ -97,7 +97,9 @@ def measure(index: int, vertices: int) -> Numbers:
     lost = check_fit(
         Suspect(FROM_PARAMETERS, registered(wrong), wrong.scale, None, smplx_joints(wrong)), Target(mesh)
     )
-    mended = wrong.scale * lost.correction.scale / scan.body.scale - 1 if lost.correction else np.nan
+    mended = {}
+    if lost.correction:
+        mended["size left wrong"] = abs(wrong.scale * lost.correction.scale / scan.body.scale - 1)
     truth = scan.alignment.front_yaw
     errors = {front.source: apart(front.yaw, truth) for front in found.fronts}
     return {
@@ -108,7 +110,7 @@ def measure(index: int, vertices: int) -> Numbers:
         "surface_mm": found.fits[0].surface_mm,
         "judged right": float(all(fit.verdict == "good" for fit in found.fits)),
         "misplaced, mended": float(lost.verdict == "corrected"),
-        "size left wrong": abs(mended),
+        **mended,
         "warnings": float(len(found.warnings)),
         "seconds": seconds,
     }
