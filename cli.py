@@ -181,6 +181,20 @@ def scan_list(dataset: str, data: Path, layout: str | None, shares: SplitShares,
     default=_listed(RenderRequest.pitches),
     help="Tilts; every yaw is drawn at each.",
 )
+@click.option(
+    "--drop-fragments",
+    metavar="SHARE",
+    type=float,
+    default=RenderRequest.drop_fragments,
+    help="Drop pieces under this share of a scan's area, such as 0.01; 0 keeps all.",
+)
+@click.option("--drop-floor", is_flag=True, help="Drop a piece of floor under the person.")
+@click.option(
+    "--body-models",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Where SMPL-X's files are; see doctor.",
+)
 @click.option("--size", type=int, default=RenderRequest.size, help="Side of an image, in pixels.")
 @click.option("--seed", type=int, default=RenderRequest.seed, help="Decides the people and the light.")
 @click.option("--people", type=int, default=RenderRequest.demo_people, help="How many; demo only.")
@@ -192,6 +206,9 @@ def render(
     layout: str | None,
     yaws: tuple[float, ...],
     pitches: tuple[float, ...],
+    drop_fragments: float,
+    drop_floor: bool,
+    body_models: Path | None,
     size: int,
     seed: int,
     people: int,
@@ -210,10 +227,14 @@ def render(
       scan2k render demo --people 1 --vertices 50000 --size 512     (seconds, for a first look)
       scan2k render 2K2K --data /mnt/data --yaws -30,0,30
       scan2k render 2K2K --yaws $(seq -s, -180 10 170)              (a full circle)
+      scan2k render ours --layout folder --drop-floor --drop-fragments 0.01
     """
     from pipeline import build
 
-    request = RenderRequest(dataset, data, yaws, pitches, size, seed, people, vertices, layout)
+    request = RenderRequest(
+        dataset, data, yaws, pitches, size, seed, people, vertices, layout,
+        body_models, drop_fragments, drop_floor,
+    )  # fmt: skip
     with _reporting(f"rendering {dataset}") as report:
         made = build.render(request, report)
     for reject in made.rejects:

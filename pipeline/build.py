@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from pipeline import datasets
 from pipeline.atomic import write_text
@@ -13,7 +14,16 @@ from pipeline.config import RenderRequest
 from pipeline.datasets import demo
 from pipeline.datasets.layouts import Layout, layout_of
 from pipeline.errors import ConfigError, ScanError
-from pipeline.records import RejectRow, RenderSummary, Subject, Survey
+from pipeline.records import (
+    Alignment,
+    Cleaning,
+    Override,
+    RejectRow,
+    Removed,
+    RenderSummary,
+    Subject,
+    Survey,
+)
 from pipeline.stages import align, people
 from pipeline.stages.render import IMAGES_A_VIEW, Studio
 from pipeline.store import DEPTH, SHADED, UNSHADED, Workspace, open_workspace
@@ -33,14 +43,16 @@ def render(request: RenderRequest, report: Report) -> RenderSummary:
         work, size=request.size, seed=request.seed, yaws=request.yaws, pitches=request.pitches
     ) as studio:
         found = _survey(work, layout, request, report)
-        models = align.models_of(work)
+        models = align.models_of(work, request.body_models)
+        wish = Cleaning(request.drop_fragments, request.drop_floor)
+        place = partial(align.run, work, models=models, wish=wish)
         rejects += found.rejects
         for reject in rejects:
             report(f"{reject.scan}: not used: {reject.reason}")
         for number, subject in enumerate(found.subjects, start=1):
             label = f"{subject.id} ({number} of {len(found.subjects)})"
             try:
-                text, views = _build(work, studio, subject, found, models)
+                text, views = _build(studio, subject, found.overrides.get(subject.id), place)
                 lines += [_line(work, view, subject.id) for view in views]
                 drawn += 1
                 report(f"{label}: {text}")
@@ -79,20 +91,36 @@ def _survey(work: Workspace, layout: Layout, request: RenderRequest, report: Rep
 
 
 def _build(
-    work: Workspace, studio: Studio, subject: Subject, found: Survey, models: align.Models
+    studio: Studio,
+    subject: Subject,
+    said: Override | None,
+    place: Callable[[Subject, Override | None], Alignment],
 ) -> tuple[str, list[str]]:
     """One scan from file to pictures: what to say of it, and the names of its views."""
     started = time.perf_counter()
-    said = found.overrides.get(subject.id)
     if said and said.exclude:
         raise ScanError(f"left out by {said.place}{f': {said.note}' if said.note else ''}")
-    alignment = align.run(work, subject, said, models)
+    alignment = place(subject, said)
     facing = f"faces {math.degrees(alignment.front_yaw):.1f} degrees, known from {alignment.source}"
     if alignment.source == align.FROM_NOTHING:
         facing = "front unknown, taken to be +z"
     facing += "".join(f"; warning: {text}" for text in alignment.warnings)
+    facing += _cleaned(alignment.removed, alignment.cleaning)
     views = studio.run(subject, alignment)
-    return f"{facing}; {len(views)} views, {time.perf_counter() - started:.1f} s", views
+    count = "1 view" if len(views) == 1 else f"{len(views)} views"
+    return f"{facing}; {count}, {time.perf_counter() - started:.1f} s", views
+
+
+def _cleaned(removed: Removed, wish: Cleaning) -> str:
+    """What cleaning took away, where it was asked for."""
+    text = ""
+    if wish.fragments_under:
+        text += (
+            f"; {removed.fragments} fragments dropped ({100 * removed.fragment_share:.2g} % of the area)"
+        )
+    if wish.floor:
+        text += f"; floor dropped ({removed.floor_faces:,} faces)" if removed.floor_faces else "; no floor"
+    return text
 
 
 def _line(work: Workspace, view: str, scan: str) -> str:

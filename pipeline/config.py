@@ -47,7 +47,9 @@ class ListRequest:
 class RenderRequest:
     """One build: which dataset, where the data folder is, and which views (degrees, pixels) to draw.
 
-    `layout` says how the dataset is laid out, where its name does not.
+    `layout` says how the dataset is laid out, where its name does not; `body_models` where SMPL-X's files
+    are, where they are not in the usual place. Of each scan, pieces under the share `drop_fragments` of the
+    area are left out, and a floor if `drop_floor`.
     `demo_people` and `demo_vertices` say what is made when the dataset is the demo and is not there yet.
     """
 
@@ -60,6 +62,9 @@ class RenderRequest:
     demo_people: int = 4
     demo_vertices: int = 1_000_000
     layout: str | None = None
+    body_models: Path | None = None
+    drop_fragments: float = 0.0
+    drop_floor: bool = False
 
     def __post_init__(self) -> None:
         _check_angles("yaws", self.yaws, 360.0)
@@ -68,6 +73,11 @@ class RenderRequest:
         _check_range("seed", self.seed, 0, 2**63 - 1)
         _check_range("demo_people", self.demo_people, 1, 9_999)
         _check_range("demo_vertices", self.demo_vertices, 5_000, 10_000_000)
+        if not 0.0 <= self.drop_fragments < 1.0:
+            raise ConfigError(
+                f"drop_fragments is {self.drop_fragments:g}; it is a share of a scan's area, "
+                "from 0 (keep all) to under 1, such as 0.01"
+            )
 
 
 def _check_angles(name: str, values: tuple[float, ...], limit: float) -> None:

@@ -24,6 +24,8 @@ from pipeline.records import Mesh
 from pipeline.stages import align
 from pipeline.stages import render as stage
 from pipeline.store import Workspace
+from pipeline.synth.defects import defects_of
+from pipeline.synth.layouts import SynthRequest, write_people
 
 SIZE = 64
 YAWS = (-30.0, 0.0)
@@ -231,3 +233,21 @@ def test_people_are_aligned_as_their_makers_know_them(demo: RenderRequest) -> No
         assert found.front_yaw == pytest.approx(truth["front_yaw"], abs=1e-6)
         assert found.centre == pytest.approx(truth["centre"], abs=1e-6)
         assert found.scale == pytest.approx(truth["scale"], rel=1e-6)
+
+
+def test_cleaning_that_is_asked_for_is_done_and_said(tmp_path: Path) -> None:
+    defects = defects_of(("fragments", "floor"))
+    write_people(SynthRequest(tmp_path, people=1, seed=4, vertices=12_000, defects=defects), lambda _: None)
+    clean_place = tmp_path / "clean"
+    write_people(SynthRequest(clean_place, people=1, seed=4, vertices=12_000), lambda _: None)
+    said: list[str] = []
+    wish = replace(request(tmp_path), drop_fragments=0.01, drop_floor=True)
+    render(wish, said.append)
+    assert "fragments dropped" in said[-1] and "floor dropped" in said[-1]
+    assert "; 0 fragments" not in said[-1]
+    render(replace(request(clean_place)), lambda _: None)
+    name = "PERS/DEPTH/2K2K_0_y_0_x/00001_front.png"
+    cleaned, never = (read_grey16(place / name) > 0 for place in (tmp_path, clean_place))
+    assert (cleaned != never).mean() < 0.02
+    render(request(tmp_path), said.append)
+    assert ((read_grey16(tmp_path / name) > 0) != never).mean() > 0.02
