@@ -195,6 +195,7 @@ def scan_list(dataset: str, data: Path, layout: str | None, shares: SplitShares,
     type=click.Path(path_type=Path),
     help="Where SMPL-X's files are; see doctor.",
 )
+@click.option("--max-texture-mpx", type=int, help="Megapixels that textures may have; 268 if not given.")
 @click.option("--size", type=int, default=RenderRequest.size, help="Side of an image, in pixels.")
 @click.option("--seed", type=int, default=RenderRequest.seed, help="Decides the people and the light.")
 @click.option("--people", type=int, default=RenderRequest.demo_people, help="How many; demo only.")
@@ -209,6 +210,7 @@ def render(
     drop_fragments: float,
     drop_floor: bool,
     body_models: Path | None,
+    max_texture_mpx: int | None,
     size: int,
     seed: int,
     people: int,
@@ -233,7 +235,7 @@ def render(
 
     request = RenderRequest(
         dataset, data, yaws, pitches, size, seed, people, vertices, layout,
-        body_models, drop_fragments, drop_floor,
+        body_models, drop_fragments, drop_floor, max_texture_mpx,
     )  # fmt: skip
     with _reporting(f"rendering {dataset}") as report:
         made = build.render(request, report)

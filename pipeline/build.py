@@ -35,7 +35,8 @@ def render(request: RenderRequest, report: Report) -> RenderSummary:
     """Draw every view of every scan of a dataset; says in plain lines what it does."""
     started = time.perf_counter()
     layout = _drawable(request)
-    work = open_workspace(request.data, request.dataset)
+    largest = request.max_texture_mpx and request.max_texture_mpx * 1_000_000
+    work = open_workspace(request.data, request.dataset, largest)
     rejects: list[RejectRow] = []
     lines: list[str] = []
     drawn = 0

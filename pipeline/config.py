@@ -49,7 +49,7 @@ class RenderRequest:
 
     `layout` says how the dataset is laid out, where its name does not; `body_models` where SMPL-X's files
     are, where they are not in the usual place. Of each scan, pieces under the share `drop_fragments` of the
-    area are left out, and a floor if `drop_floor`.
+    area are left out, and a floor if `drop_floor`; textures over `max_texture_mpx` megapixels are refused.
     `demo_people` and `demo_vertices` say what is made when the dataset is the demo and is not there yet.
     """
 
@@ -65,6 +65,7 @@ class RenderRequest:
     body_models: Path | None = None
     drop_fragments: float = 0.0
     drop_floor: bool = False
+    max_texture_mpx: int | None = None
 
     def __post_init__(self) -> None:
         _check_angles("yaws", self.yaws, 360.0)
@@ -73,6 +74,8 @@ class RenderRequest:
         _check_range("seed", self.seed, 0, 2**63 - 1)
         _check_range("demo_people", self.demo_people, 1, 9_999)
         _check_range("demo_vertices", self.demo_vertices, 5_000, 10_000_000)
+        if self.max_texture_mpx is not None:
+            _check_range("max_texture_mpx", self.max_texture_mpx, 1, 10_000)
         if not 0.0 <= self.drop_fragments < 1.0:
             raise ConfigError(
                 f"drop_fragments is {self.drop_fragments:g}; it is a share of a scan's area, "

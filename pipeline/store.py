@@ -14,10 +14,11 @@ DEPTH = "DEPTH"
 
 @dataclass(frozen=True)
 class Workspace:
-    """One dataset in one data folder."""
+    """One dataset in one data folder, and how many pixels may be opened there (None: as readers allow)."""
 
     root: Path
     dataset: str
+    most_texture_pixels: int | None = None
 
     @property
     def scans(self) -> Path:
@@ -51,7 +52,7 @@ def degrees_text(angle: float) -> str:
     return f"{round(angle, 6) + 0.0:.6f}".rstrip("0").rstrip(".")
 
 
-def open_workspace(root: Path, dataset: str) -> Workspace:
+def open_workspace(root: Path, dataset: str, most_texture_pixels: int | None = None) -> Workspace:
     """The dataset's place in a data folder, made if need be and found writable."""
     require_writable(root)
-    return Workspace(root, dataset)
+    return Workspace(root, dataset, most_texture_pixels)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline.build import render
 from pipeline.config import RenderRequest
@@ -126,3 +127,19 @@ def test_people_who_were_not_scanned_cannot_be_drawn(tmp_path: Path) -> None:
     ):
         drawn(Workspace(tmp_path / "data", "HuGe100K"))
     assert not (tmp_path / "data").exists()
+
+
+def test_the_pixels_that_a_user_allows_are_the_limit(tmp_path: Path) -> None:
+    folder = tmp_path / "obj" / "folder" / "a"
+    folder.mkdir(parents=True)
+    (folder / "a.obj").write_text(
+        "mtllib a.mtl\nusemtl m\nv 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 0 1\nf 1/1 2/2 3/3\n"
+    )
+    (folder / "a.mtl").write_text("newmtl m\nmap_Kd a.png\n")
+    Image.new("RGB", (1500, 1000)).save(folder / "a.png")
+    for allowed in (None, 2_000_000):
+        work = Workspace(tmp_path, "folder", allowed)
+        assert read_scan(work, found(work).subjects[0]).textures[0].shape == (1000, 1500, 3)
+    work = Workspace(tmp_path, "folder", 1_000_000)
+    with pytest.raises(FormatError, match=r"1500 x 1000 = 2 Mpx, over 1 Mpx; .*--max-texture-mpx"):
+        read_scan(work, found(work).subjects[0])

@@ -8,6 +8,7 @@ from pipeline.errors import FormatError
 from pipeline.formats.gltf import read_gltf
 from pipeline.formats.obj_read import read_obj
 from pipeline.formats.ply import read_ply
+from pipeline.formats.texture import MOST_PIXELS
 from pipeline.records import Mesh, Subject
 from pipeline.store import Workspace
 
@@ -17,13 +18,15 @@ def read_scan(work: Workspace, subject: Subject) -> Mesh:
     if subject.mesh is None:
         raise FormatError("has no mesh: there is no scan among its files")
     path = work.absolute(subject.mesh)
+    most = work.most_texture_pixels or MOST_PIXELS
     match path.suffix.lower():
         case ".ply":
             return read_ply(path)
         case ".obj":
-            return read_obj(path, work.parsed, texture=_texture(work, subject), root=work.root)
+            dress = _texture(work, subject)
+            return read_obj(path, work.parsed, texture=dress, root=work.root, most_pixels=most)
         case ".glb" | ".gltf":
-            return read_gltf(path)
+            return read_gltf(path, most)
         case other:
             raise FormatError(f"{subject.mesh} is {other}; .ply, .obj, .glb and .gltf can be read")
 

@@ -112,7 +112,7 @@ def _check(image: Image.Image, name: str, most_pixels: int) -> None:
     if pixels > most_pixels:
         raise FormatError(
             f"{name}: texture is {image.width} x {image.height} = {pixels / 1e6:.0f} Mpx, "
-            f"over {most_pixels / 1e6:.0f} Mpx; make it smaller or raise the limit"
+            f"over {most_pixels / 1e6:.0f} Mpx; make it smaller or raise --max-texture-mpx"
         )
     if image.mode not in _MODES:
         raise FormatError(f"{name}: texture has {image.mode} pixels; save it with 8 bits a colour")
