@@ -268,6 +268,15 @@ def test_a_people_folder_that_cannot_be_written_is_one_line(
     assert str(tmp_path / "file") in line
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ctrl-C reaches child processes even where the tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_while_making_people_leaves_only_whole_files(tmp_path: Path) -> None:
     command = (sys.executable, "-m", "cli", "synth", str(tmp_path), "--vertices", "20000")
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
