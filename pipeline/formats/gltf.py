@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import FormatError
+from pipeline.formats.blame import blaming
 from pipeline.formats.gltf_package import open_package
 from pipeline.formats.gltf_plan import COLOR, UV, Plan, plan
 from pipeline.formats.texture import MOST_PIXELS, decode_texture
@@ -41,25 +41,12 @@ def read_gltf(path: Path, most_pixels: int = MOST_PIXELS) -> Mesh:
 
     Where only some parts of a scene have vertex colours, the others' are white.
     """
-    with _complaints(path):
+    with blaming(path):
         wanted = plan(open_package(path))
         parts = list(_parts(wanted))
         if not parts:
             raise FormatError("scenes: shows no triangles; a mesh is needed")
         return _joined(parts, _textures(wanted, most_pixels))
-
-
-@contextmanager
-def _complaints(path: Path) -> Iterator[None]:
-    """Whatever is wrong with a file, as one error with the path in front."""
-    try:
-        yield
-    except FormatError as error:
-        raise FormatError(f"{path}: {error}") from error
-    except OSError as error:
-        raise FormatError(f"{path}: {error.strerror or error}") from error
-    except MemoryError as error:
-        raise FormatError(f"{path}: is too large for the memory of this machine") from error
 
 
 def _parts(wanted: Plan) -> Iterator[_Part]:

@@ -34,7 +34,6 @@ _DAMAGE = (
     OSError,
     ValueError,
     KeyError,
-    NotImplementedError,
     RuntimeError,
 )
 

@@ -6,14 +6,13 @@ is read whole into memory once, so that one that changes meanwhile cannot bring 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.atomic import replacing
 from pipeline.errors import ConfigError, FormatError
+from pipeline.formats.blame import blaming
 from pipeline.formats.ply_faces import CORNERS, fans, strips
 from pipeline.formats.ply_header import HEADER_LIMIT, Header, check_size, parse_header
 from pipeline.formats.ply_rows import Table, binary_end, binary_table
@@ -37,7 +36,7 @@ def read_ply(path: Path) -> Mesh:
 
     Polygons are cut into fans and strips into triangles. Colours of floats are shares of 1; alpha is left.
     """
-    with _complaints(path):
+    with blaming(path):
         data = _content(path)
         header = parse_header(data[:HEADER_LIMIT].tobytes())
         check_size(header, len(data))
@@ -85,19 +84,6 @@ def write_ply(path: Path, mesh: Mesh) -> None:
         stream.write(("\n".join(lines) + "\n").encode("ascii"))
         stream.write(vertex.tobytes())
         stream.write(face.tobytes())
-
-
-@contextmanager
-def _complaints(path: Path) -> Iterator[None]:
-    """Whatever is wrong with a file, as one error with the path in front."""
-    try:
-        yield
-    except FormatError as error:
-        raise FormatError(f"{path}: {error}") from error
-    except OSError as error:
-        raise FormatError(f"{path}: {error.strerror or error}") from error
-    except MemoryError as error:
-        raise FormatError(f"{path}: is too large for the memory of this machine") from error
 
 
 def _content(path: Path) -> U8:

@@ -26,7 +26,6 @@ from pipeline.synth.synergies import components, hand_mean
 from pipeline.synth.template import SPECIAL, template
 from pipeline.synth.weights import subtree_shares, weights_of
 
-FOLDER = "scan2k-stand-in"  # the name of the folder the model goes to, where nobody says otherwise
 NOTICE = """These files are NOT the SMPL-X model.
 
 They hold the body model of scan2k's synthetic people, in the file format of SMPL-X so that

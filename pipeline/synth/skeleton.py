@@ -11,7 +11,6 @@ import numpy as np
 from pipeline.records import F64, I32
 
 FLOOR = -1.30  # y under the soles; the origin lies in the upper belly, as in the SMPL-X format
-STATURE = 1.73  # top of the skull above the floor, without hair
 
 _BODY = """pelvis left_hip right_hip spine1 left_knee right_knee spine2 left_ankle right_ankle spine3
 left_foot right_foot neck left_collar right_collar head left_shoulder right_shoulder left_elbow
