@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from pipeline.records import F32
-from pipeline.synth import anatomy, clothes, fabric, folds, person
+from pipeline.synth import anatomy, clothes, fabric, folds, hand, person
 from pipeline.synth.figure import figure_of
 from pipeline.synth.person import POSES_DRAWN
 from pipeline.synth.skeleton import FLOOR, REST
 from pipeline.synth.solids import mirrored
+from pipeline.synth.surface import extract
 from pipeline.synth.traits import Garment, Traits
 
 DOZEN = [person.draw(3, index) for index in range(12)]
@@ -179,3 +180,16 @@ def test_only_skirts_and_coats_pass_from_leg_to_leg() -> None:
     points = scattered(3000, (-0.2, 0.3, -0.2), (0.2, 0.9, 0.2))
     assert not figure_of(Traits(garments=(TROUSERS, TSHIRT))).spread(points).any()
     assert figure_of(Traits(garments=(SKIRT, TSHIRT))).spread(points).max() > 0.05
+
+
+def test_nails_are_lighter_than_the_fingers_they_are_on() -> None:
+    points = np.ascontiguousarray(on_hand(Traits()).T)
+    on_nail = hand.nails(points) > 0.8
+    colours = figure_of(Traits()).paint(points, np.zeros_like(points)).astype(int)
+    assert on_nail.sum() > 50
+    assert np.median(colours[on_nail, 2]) > np.median(colours[~on_nail, 2]) + 20
+
+
+def on_hand(traits: Traits) -> F32:
+    """Vertices (N, 3) of a hand's surface."""
+    return extract(figure_of(traits).distance, (0.70, 0.05, -0.08), (0.92, 0.15, 0.10), 0.002)[0]

@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 from pipeline.records import F32
 from pipeline.synth import ear as ears
 from pipeline.synth import face as features
+from pipeline.synth import foot, hand
 from pipeline.synth import hair as locks
 from pipeline.synth.noise import fractal, noise
 from pipeline.synth.skeleton import FLOOR, JOINT_INDEX, REST
@@ -32,6 +33,10 @@ _BLUSH = (  # x, h, z, radius, strength: where blood shows through the skin
 def _rgb(red: float, green: float, blue: float) -> F32:
     """Three channels as an array."""
     return np.array([red, green, blue], dtype=np.float32)
+
+
+_FLUSHED = (0.95, 0.80, 0.77)  # what redder skin keeps of each channel
+_NAIL = np.array((0.93, 0.76, 0.72), dtype=np.float32)
 
 
 def _mix(colour: F32, other: F32 | Colour, weight: F32) -> F32:
@@ -185,9 +190,25 @@ def _shadow_of_hair(colour: F32, p: F32, traits: Traits) -> F32:
     return colour
 
 
+def _extremities(points: F32, colour: F32) -> None:
+    """Redden the knuckles and lighten the nails of hands and feet, in place."""
+    for far, nails, creases in (
+        (np.abs(points[0]) > 0.66, hand.nails, hand.knuckles),
+        (points[1] < FLOOR + 0.06, foot.toe_nails, None),
+    ):
+        index = np.flatnonzero(far)
+        if not index.size:
+            continue
+        place, part = np.ascontiguousarray(points[:, index]), colour[index]
+        if creases is not None:
+            part = _mix(part, part * np.array(_FLUSHED, dtype=np.float32), creases(place) * np.float32(0.6))
+        colour[index] = _mix(part, part * np.float32(0.55) + _NAIL * np.float32(0.45), nails(place))
+
+
 def paint_skin(points: F32, traits: Traits) -> F32:
     """Colours (N, 3) of skin at points (3, N) of the body and head at rest."""
     colour = _base(points, traits)
+    _extremities(points, colour)
     p = points - np.array([[0], [FLOOR], [0]], dtype=np.float32)
     of_head = (p[1] > 1.475) & (np.abs(p[0]) < 0.115)
     for where, steps in (
