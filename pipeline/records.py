@@ -236,6 +236,16 @@ class View:
     light: Light
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Where a smaller picture lies in a whole one of height x width; the rest of the whole is 0."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Surface:
     """What each pixel's ray meets: `color` (H, W, 3), and `length` (H, W) from the camera, 0 = nothing."""
