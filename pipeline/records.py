@@ -123,12 +123,16 @@ class Capture:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Light:
-    """Light from far away, as nine spherical harmonics of irradiance: `coefficients` (9, 3), linear RGB.
+    """Light from far away: what a white body that faces along a normal gives back, in linear RGB.
 
-    World axes, so the light stays where it is when the person turns. 1 is the brightest a white body gets.
+    `coefficients` (9, 3) are irradiance in spherical harmonics. Each of L lamps, at most 8, adds its colour
+    in `lamps` (L, 3) times the cosine between the normal and `towards` (L, 3), unit length, where that is
+    positive. World axes, so the light stays where it is when the person turns. 1 is the brightest to show.
     """
 
     coefficients: F64
+    towards: F64 = field(default_factory=lambda: np.zeros((0, 3)))
+    lamps: F64 = field(default_factory=lambda: np.zeros((0, 3)))
 
 
 @dataclass(frozen=True, slots=True)
