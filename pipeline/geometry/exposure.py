@@ -23,18 +23,21 @@ _LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue, as in sRGB
 # the next. Medians of eight and twelve equal parts of the pixels of four synthetic people from six sides.
 _HEIGHTS = (-0.402, -0.174, -0.076, 0.004, 0.086, 0.178, 0.315, 0.567)
 _SIDEWAYS = (0.064, 0.199, 0.347, 0.511, 0.695, 0.892)
+_TILT = 0.7  # of the pitch is how far what is seen tilts, as other parts come into view; measured likewise
 _SPHERE = 600
 _DIGITS = 6
 _FAINT = 1e-9
 
 
 @cache
-def body_normals(turn: float = 0.0) -> F64:
-    """What a camera in front sees of a person turned by `turn` degrees: unit normals (96, 3), all alike."""
+def body_normals(turn: float = 0.0, pitch: float = 0.0) -> F64:
+    """What a camera in front sees of a person turned by these degrees: unit normals (96, 3), all alike."""
     across = np.array([-s for s in reversed(_SIDEWAYS)] + list(_SIDEWAYS))
     y, s = (grid.ravel() for grid in np.meshgrid(_HEIGHTS, across, indexing="ij"))
     level, around = np.sqrt(1 - y * y), np.arcsin(s) + np.radians(turn)
-    return np.stack([level * np.sin(around), y, level * np.cos(around)], axis=1)
+    x, z = level * np.sin(around), level * np.cos(around)
+    tilt = _TILT * np.radians(pitch)
+    return np.stack([x, y * np.cos(tilt) - z * np.sin(tilt), y * np.sin(tilt) + z * np.cos(tilt)], axis=1)
 
 
 def luminance(colors: F64) -> F64:
@@ -43,14 +46,15 @@ def luminance(colors: F64) -> F64:
     return np.asarray(red * _LUMINANCE[0] + green * _LUMINANCE[1] + blue * _LUMINANCE[2])
 
 
-def exposed(light: Light, openness: float = 1.0) -> Light:
+def exposed(light: Light, openness: float = 1.0, pitch: float = 0.0) -> Light:
     """The light, as bright as all are: half of a white body brighter than MEDIAN, all of it below CEILING.
 
     Where a light has more contrast than fits between FLOOR and CEILING, or more from one side than LEEWAY
     lets pass, grey takes the place of some of it, and the median stays. `openness` is how much of the room
-    half of the body sees more of; what is lost by that, the soft part of the light gets more.
+    half of the body sees more of; what is lost by that, the soft part of the light gets more. `pitch` is
+    the view's, in degrees.
     """
-    middle, *leaning = (_middle(light, openness, turn) for turn in (0.0, -LEAN, LEAN))
+    middle, *leaning = (_middle(light, openness, body_normals(turn, pitch)) for turn in (0.0, -LEAN, LEAN))
     everywhere = irradiance(light, np.concatenate([_sphere(), light.towards]))
     wanted = MEDIAN / openness
     scale = min(
@@ -64,10 +68,9 @@ def exposed(light: Light, openness: float = 1.0) -> Light:
     return Light(_short(coefficients), _short(light.towards), _short(light.lamps * scale))
 
 
-def _middle(light: Light, openness: float, turn: float) -> float:
+def _middle(light: Light, openness: float, body: F64) -> float:
     """The soft grey light that would make a white body's median luminance what it is."""
-    received = irradiance(light, body_normals(turn), openness)
-    return float(np.median(luminance(received))) / openness
+    return float(np.median(luminance(irradiance(light, body, openness)))) / openness
 
 
 def _short(numbers: F64) -> F64:

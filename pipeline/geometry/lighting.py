@@ -67,12 +67,12 @@ def direction(around: float, up: float) -> F64:
     return np.array([math.sin(around) * level, math.sin(up), math.cos(around) * level])
 
 
-def lobe(towards: F64) -> F64:
-    """The irradiance (9,) of a distant lamp in a unit direction (3,): its cosine lobe, second order.
+def lobes(towards: F64) -> F64:
+    """The irradiance (N, 9) of distant lamps in unit directions (N, 3): cosine lobes, to the second order.
 
     max(c, 0) becomes 1/4 + 1/2 c + 5/32 (3 c^2 - 1), whose last term is written out in five functions.
     """
-    return np.asarray(harmonics(towards[None])[0] * _COSINE_LOBE)
+    return np.asarray(harmonics(towards) * _COSINE_LOBE)
 
 
 def room_light(rng: np.random.Generator) -> Light:
@@ -95,7 +95,7 @@ def room_light(rng: np.random.Generator) -> Light:
 
 def lamp(around: float, up: float) -> F64:
     """The irradiance (9,) of a distant lamp: its cosine lobe in spherical harmonics."""
-    return lobe(direction(around, up))
+    return np.asarray(lobes(direction(around, up)[None])[0])
 
 
 def _balanced(coefficients: F64, contrast: float) -> F64:

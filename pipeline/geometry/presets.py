@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.errors import ConfigError
 from pipeline.geometry.exposure import exposed
-from pipeline.geometry.lighting import MOST_LAMPS, direction, lobe
+from pipeline.geometry.lighting import MOST_LAMPS, direction, lobes
 from pipeline.records import F64, Light
 
 _WARMTH = 0.1  # how far red and blue of the key go apart from green, one up and one down
@@ -38,15 +38,20 @@ def generator(preset: str, seed: int, scan: str, view: str) -> np.random.Generat
 
 
 def preset_light(
-    preset: str, rng: np.random.Generator, radiance: F64 | None = None, openness: float = 1.0
+    preset: str,
+    rng: np.random.Generator,
+    radiance: F64 | None = None,
+    openness: float = 1.0,
+    pitch: float = 0.0,
 ) -> Light:
     """A light of a preset; `radiance` (K, 9, 3) are the lights that `sh` chooses from.
 
-    `openness` is for bodies that shade themselves, as in `exposure.exposed`.
+    `openness` is for bodies that shade themselves, `pitch` for those seen from above or below, as in
+    `exposure.exposed`.
     """
     if preset not in PRESETS:
         raise ConfigError(f"light {preset!r} is not known; there are {', '.join(PRESETS)}")
-    return exposed(PRESETS[preset](rng, radiance), openness)
+    return exposed(PRESETS[preset](rng, radiance), openness, pitch)
 
 
 def _studio(rng: np.random.Generator, radiance: F64 | None) -> Light:
@@ -74,7 +79,7 @@ def _room(rng: np.random.Generator, warmth: float) -> F64:
         (rng.uniform(-180, 180), rng.uniform(10, 35), rng.uniform(0.0, 0.4), -warmth),
         (0.0, -90.0, rng.uniform(0.02, 0.1), walls + 0.05),
     ):
-        total += lobe(_degrees(around, up))[:, None] * (strength * _tinted(warm))
+        total += lobes(_degrees(around, up)[None]).T * (strength * _tinted(warm))
     return total
 
 
@@ -89,12 +94,9 @@ def _ring(rng: np.random.Generator, radiance: F64 | None) -> Light:
     nearest = np.round((degrees - start) * MOST_LAMPS / 360).astype(int) % MOST_LAMPS
     shares = np.bincount(nearest, minlength=MOST_LAMPS) / _RING
     towards = np.array([_degrees(start + i * 360 / MOST_LAMPS, 0.0) for i in range(MOST_LAMPS)])
+    whole = np.array([_degrees(degree, 0.0) for degree in range(360)])
     counts = np.bincount(degrees, minlength=360) / _RING
-    soft = np.zeros(9)
-    for degree, share in enumerate(counts):
-        soft += lobe(_degrees(degree, 0.0)) * share
-    for place, share in zip(towards, shares, strict=True):
-        soft -= lobe(place) * share
+    soft = (lobes(whole) * counts[:, None]).sum(axis=0) - (lobes(towards) * shares[:, None]).sum(axis=0)
     soft[0] += rng.uniform(0.2, 0.35)
     colour = _tinted(rng.uniform(-_WARMTH, _WARMTH))
     return Light(soft[:, None] * colour, towards, shares[:, None] * colour)
