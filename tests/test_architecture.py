@@ -40,7 +40,7 @@ TABLE = {
     "atomic": _room("", ""),
     "shaders": _room("", ""),
     "geometry": _room("", "numpy scipy"),
-    "formats": _room("atomic", "numpy scipy trimesh PIL"),
+    "formats": _room("atomic", "numpy scipy trimesh PIL isal OpenEXR imagecodecs"),
     "store": _room("atomic config", ""),
     "datasets": _room("config formats geometry store", ""),
     "body": _room("geometry formats", "numpy torch smplx"),

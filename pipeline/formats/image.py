@@ -1,60 +1,127 @@
-"""PNG images: 8-bit RGB and 16-bit grey, row 0 at the top."""
+"""Pictures: colour, depth, normals and masks in PNG, JPEG XL or OpenEXR, by the file's name.
+
+Row 0 is the top. What covers a part of the whole is handed over as that part and its window. Refuses to
+know what the numbers mean.
+"""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import numpy as np
-from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from pipeline.atomic import replacing
 from pipeline.errors import FormatError
-from pipeline.records import U8, U16
+from pipeline.formats.blame import blaming
+from pipeline.formats.exr import encode_exr
+from pipeline.formats.jxl import encode_jxl, read_jxl
+from pipeline.formats.png import encode_png, read_png
+from pipeline.formats.window import check_pixels
+from pipeline.records import F32, U8, U16, Window
 
-MOST_PIXELS = 200_000_000
-_EFFORT = 1  # zlib's: 6 takes up to three times as long for a tenth fewer bytes
-_COLOR, _GREY16 = "RGB", "I;16"
+MOST_PIXELS = 1 << 28  # 16384 x 16384, the largest that GL draws
+_COLOR, _GREY, _GREY16, _RGB16 = "RGB", "L", "I;16", "RGB;16"
+_HALVED = "RGB;16B"  # what Pillow calls 16-bit RGB, and hands on as 8-bit
+_MODES = {  # of arrays, by kind of number and what follows height and width
+    ("|u1", (3,)): _COLOR,
+    ("|u1", ()): _GREY,
+    ("<u2", ()): _GREY16,
+    ("<u2", (3,)): _RGB16,
+}
+_ENCODERS: dict[str, Callable[[Any, Window | None], bytes]] = {
+    ".png": encode_png,
+    ".jxl": encode_jxl,
+    ".exr": encode_exr,
+}
 
 
-def write_color(path: Path, image: U8) -> None:
-    """Write RGB (H, W, 3); the file appears whole or not at all."""
-    _write(path, np.ascontiguousarray(image, dtype=np.uint8))
+def write_image(path: Path, pixels: U8 | U16 | F32, window: Window | None = None) -> None:
+    """Write a picture (h, w) or (h, w, 3), whole or not at all, in the format of the path's suffix.
+
+    PNG and JPEG XL hold 8 or 16 bits, OpenEXR 32-bit floating point.
+    """
+    if path.suffix not in _ENCODERS:
+        raise ValueError(f"no format is called {path.suffix}; .png, .jxl or .exr")
+    content = _ENCODERS[path.suffix](pixels, window)
+    with replacing(path) as stream:
+        stream.write(content)
 
 
-def write_grey16(path: Path, image: U16) -> None:
-    """Write 16-bit grey (H, W); the file appears whole or not at all."""
-    _write(path, np.ascontiguousarray(image, dtype=np.uint16))
+def write_color(path: Path, image: U8, window: Window | None = None) -> None:
+    """Write RGB (h, w, 3)."""
+    write_image(path, np.asarray(image, dtype=np.uint8), window)
+
+
+def write_mask(path: Path, mask: U8, window: Window | None = None) -> None:
+    """Write 8-bit grey (h, w), 255 = there, 0 = not."""
+    write_image(path, np.asarray(mask, dtype=np.uint8), window)
+
+
+def write_grey16(path: Path, image: U16, window: Window | None = None) -> None:
+    """Write 16-bit grey (h, w)."""
+    write_image(path, np.asarray(image, dtype=np.uint16), window)
+
+
+def write_rgb16(path: Path, image: U16, window: Window | None = None) -> None:
+    """Write 16-bit RGB (h, w, 3)."""
+    write_image(path, np.asarray(image, dtype=np.uint16), window)
 
 
 def read_color(path: Path) -> U8:
-    """The RGB image (H, W, 3) in a PNG file."""
-    return np.asarray(_read(path, _COLOR), dtype=np.uint8)
+    """The RGB picture (H, W, 3) in a PNG or JPEG XL file."""
+    return cast(U8, _read(path, _COLOR))
+
+
+def read_mask(path: Path) -> U8:
+    """The 8-bit grey picture (H, W) in a PNG or JPEG XL file."""
+    return cast(U8, _read(path, _GREY))
 
 
 def read_grey16(path: Path) -> U16:
-    """The 16-bit grey image (H, W) in a PNG file."""
-    return np.asarray(_read(path, _GREY16), dtype=np.uint16)
+    """The 16-bit grey picture (H, W) in a PNG or JPEG XL file."""
+    return cast(U16, _read(path, _GREY16))
 
 
-def _write(path: Path, pixels: U8 | U16) -> None:
-    with replacing(path) as stream:
-        Image.fromarray(pixels).save(stream, format="PNG", compress_level=_EFFORT)
+def read_rgb16(path: Path) -> U16:
+    """The 16-bit RGB picture (H, W, 3) in a PNG or JPEG XL file."""
+    return cast(U16, _read(path, _RGB16))
 
 
-def _read(path: Path, mode: str) -> Image.Image:
-    """A loaded image of the wanted mode, or a complaint with the path in it."""
+def _read(path: Path, mode: str) -> U8 | U16:
+    """The picture of the wanted mode, or a complaint with the path in it."""
+    if path.suffix == ".jxl":
+        return _of_mode(path, read_jxl(path, MOST_PIXELS), mode)
+    if mode == _RGB16:  # of which Pillow drops half the bits
+        return _of_mode(path, read_png(path, MOST_PIXELS), mode)
+    with blaming(path):
+        if not path.is_file():  # a pipe would be waited on for ever
+            raise FormatError("is not a file")
+        with path.open("rb") as stream:
+            image = _opened(stream, mode)
+    return image
+
+
+def _of_mode(path: Path, pixels: U8 | U16, mode: str) -> U8 | U16:
+    found = _MODES[pixels.dtype.str, pixels.shape[2:]]
+    if found != mode:
+        raise FormatError(f"{path}: image is {found}; {mode} is needed")
+    return pixels
+
+
+def _opened(stream: BinaryIO, mode: str) -> U8 | U16:
+    """The picture in an open PNG file. Pillow's own limit is lower than what is drawn: it is passed by."""
     try:
-        with path.open("rb") as stream, Image.open(stream, formats=["PNG"]) as image:
-            pixels = image.width * image.height
-            if pixels > MOST_PIXELS:
-                raise FormatError(
-                    f"{path}: image is {image.width} x {image.height} = {pixels / 1e6:.0f} Mpx, "
-                    f"over {MOST_PIXELS / 1e6:.0f} Mpx"
-                )
+        with PngImageFile(stream) as image:
+            check_pixels(image.width, image.height, MOST_PIXELS)
+            if image.tile and image.tile[0].args == _HALVED:
+                raise FormatError(f"image is {_RGB16}; {mode} is needed")
             if image.mode != mode:
-                raise FormatError(f"{path}: image is {image.mode}; {mode} is needed")
+                raise FormatError(f"image is {image.mode}; {mode} is needed")
             image.load()
-            return image.copy()
-    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
-        raise FormatError(f"{path}: not a readable PNG file: {error}") from error
+            return np.array(image)
+    except (OSError, SyntaxError, ValueError, IndexError, struct.error) as error:
+        raise FormatError(f"not a readable PNG file: {error}") from error
