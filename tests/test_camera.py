@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.geometry.camera import portrait_camera, position, project, rays, world_to_clip
+from pipeline.geometry.camera import portrait_camera, position, project, rays
 
 inside = st.floats(-0.35, 0.35)
 
@@ -31,10 +32,11 @@ def test_points_behind_the_camera_have_no_image() -> None:
     assert np.isnan(places[:2]).all() and np.isfinite(places[2]).all()
 
 
-def test_points_along_a_pixels_ray_fall_on_its_centre() -> None:
-    camera = portrait_camera(8)
-    directions = rays(camera)
-    points = position(camera) + directions * np.linspace(0.5, 1.5, 64).reshape(8, 8, 1)
+@pytest.mark.parametrize("parallel", [False, True])
+def test_points_along_a_pixels_ray_fall_on_its_centre(parallel: bool) -> None:
+    camera = portrait_camera(8, parallel)
+    starts, directions = rays(camera)
+    points = starts + directions * np.linspace(0.5, 1.5, 64).reshape(8, 8, 1)
     places = project(points.reshape(-1, 3), camera).reshape(8, 8, 3)
     np.testing.assert_allclose(places[..., 0], np.tile(np.arange(8) + 0.5, (8, 1)), atol=1e-12)
     np.testing.assert_allclose(places[..., 1], np.tile(np.arange(8) + 0.5, (8, 1)).T, atol=1e-12)
@@ -42,14 +44,27 @@ def test_points_along_a_pixels_ray_fall_on_its_centre() -> None:
 
 
 @given(inside, inside, inside)
-def test_clip_space_says_the_same_as_project(x: float, y: float, z: float) -> None:
-    camera = portrait_camera(512)
-    clip = world_to_clip(camera, 0.5, 1.5) @ np.array([x, y, z, 1.0])
-    pixel = (clip[:2] / clip[3] + 1) / 2 * 512
-    np.testing.assert_allclose(pixel, project(np.array([[x, y, z]]), camera)[0, :2], atol=1e-9)
+def test_a_parallel_camera_shows_as_much_in_the_plane_of_the_centre(x: float, y: float, z: float) -> None:
+    u, v, length = project(np.array([[x, y, z]]), portrait_camera(2048, parallel=True))[0]
+    focal = 1024 / np.tan(np.radians(25))
+    assert np.allclose([u, v, length], [1024 + focal * x, 1024 - focal * y, 1 - z], atol=1e-9)
+    flat = [
+        project(np.array([[x, y, 0.0]]), portrait_camera(2048, parallel))[0, :2]
+        for parallel in (False, True)
+    ]
+    np.testing.assert_allclose(flat[0], flat[1], atol=1e-9)
 
 
-def test_clip_planes_are_the_ends_of_the_depth_range() -> None:
-    matrix = world_to_clip(portrait_camera(64), 0.5, 1.5)
-    near, far = (matrix @ np.array([0.0, 0.0, z, 1.0]) for z in (0.5, -0.5))
-    assert np.allclose([near[2] / near[3], far[2] / far[3]], [-1, 1])
+def test_points_behind_a_parallel_camera_have_no_image_either() -> None:
+    camera = portrait_camera(64, parallel=True)
+    places = project(np.array([[0.0, 0.0, 1.0], [0.1, 0.0, 2.0], [0.0, 0.0, 0.5]]), camera)
+    assert np.isnan(places[:2]).all() and np.isfinite(places[2]).all()
+
+
+def test_the_rays_of_a_parallel_camera_are_parallel_and_start_on_its_plane() -> None:
+    starts, directions = rays(portrait_camera(9, parallel=True))
+    np.testing.assert_array_equal(directions, np.broadcast_to([0.0, 0.0, -1.0], (9, 9, 3)))
+    half = np.tan(np.radians(25)) * 8 / 9
+    np.testing.assert_allclose(starts[0, 0], [-half, half, 1], atol=1e-15)
+    np.testing.assert_allclose(starts[8, 8], [half, -half, 1], atol=1e-15)
+    np.testing.assert_allclose(starts[4, 4], [0, 0, 1], atol=1e-15)
