@@ -10,7 +10,7 @@ from functools import partial
 
 from pipeline import datasets
 from pipeline.atomic import write_text
-from pipeline.config import RenderRequest
+from pipeline.config import PERSPECTIVE, RenderRequest
 from pipeline.datasets import demo
 from pipeline.datasets.layouts import Layout, layout_of
 from pipeline.errors import ConfigError, ScanError
@@ -25,10 +25,11 @@ from pipeline.records import (
     Survey,
 )
 from pipeline.stages import align, people
-from pipeline.stages.render import IMAGES_A_VIEW, Studio
-from pipeline.store import DEPTH, SHADED, UNSHADED, Workspace, open_workspace
+from pipeline.stages.render import Studio
+from pipeline.store import DEPTH, SHADED, UNSHADED, Picture, Workspace, open_workspace
 
 Report = Callable[[str], None]
+_LIST_PASSES = ("color", "shaded", "depth")
 
 
 def render(request: RenderRequest, report: Report) -> RenderSummary:
@@ -40,9 +41,7 @@ def render(request: RenderRequest, report: Report) -> RenderSummary:
     rejects: list[RejectRow] = []
     lines: list[str] = []
     drawn = 0
-    with Studio(
-        work, size=request.size, seed=request.seed, yaws=request.yaws, pitches=request.pitches
-    ) as studio:
+    with Studio(work, request) as studio:
         found = _survey(work, layout, request, report)
         models = align.models_of(work, request.body_models)
         wish = Cleaning(request.drop_fragments, request.drop_floor)
@@ -54,17 +53,21 @@ def render(request: RenderRequest, report: Report) -> RenderSummary:
             label = f"{subject.id} ({number} of {len(found.subjects)})"
             try:
                 text, views = _build(studio, subject, found.overrides.get(subject.id), place)
-                lines += [_line(work, view, subject.id) for view in views]
+                lines += [_line(view, subject.id) for view in views]
                 drawn += 1
                 report(f"{label}: {text}")
             except ScanError as error:
                 rejects.append(RejectRow(subject.dataset, subject.id, str(error)))
                 report(f"{label}: not used: {error}")
-    write_text(work.list_file("all"), "".join(f"{line}\n" for line in lines))
+        images = len(lines) * len(studio.shots) * len(request.projections)
+    if _listed(request):
+        write_text(work.list_file("all"), "".join(f"{line}\n" for line in lines))
+    else:
+        report("the list is left as it is: it names PNG images of color, shaded and depth, in perspective")
     return RenderSummary(
         scans=drawn,
         views=len(lines),
-        images=len(lines) * IMAGES_A_VIEW,
+        images=images,
         rejects=tuple(rejects),
         seconds=time.perf_counter() - started,
     )
@@ -124,6 +127,14 @@ def _cleaned(removed: Removed, wish: Cleaning) -> str:
     return text
 
 
-def _line(work: Workspace, view: str, scan: str) -> str:
+def _listed(request: RenderRequest) -> bool:
+    """Whether this build makes what the published list names."""
+    formats = {request.image_format, request.geometry_format}
+    return (
+        {*_LIST_PASSES} <= {*request.passes} and PERSPECTIVE in request.projections and formats == {"png"}
+    )
+
+
+def _line(view: str, scan: str) -> str:
     """What the list says of one view: its shaded colour, plain colour and depth, from the front."""
-    return " ".join(f"/{work.image(kind, view, scan, 'front')}" for kind in (SHADED, UNSHADED, DEPTH))
+    return " ".join(f"/{Picture(kind, 'front').path(view, scan)}" for kind in (SHADED, UNSHADED, DEPTH))

@@ -13,7 +13,12 @@ from pipeline.errors import ConfigError
 
 DEFAULT_YAWS = (-30.0, -20.0, -10.0, 0.0, 10.0, 20.0, 30.0)
 LEAST_SIZE = 16
-LARGEST_SIZE = 2048  # beyond it the depth encoding, whose step shrinks with the pixel, runs out of 16 bits
+LARGEST_SIZE = 16_384  # as much as any GL draws; the device may draw less
+PASSES = ("color", "shaded", "shaded-back", "depth", "normal", "mask")
+PERSPECTIVE, ORTHOGRAPHIC = PROJECTIONS = ("perspective", "orthographic")
+LIGHTS = ("studio", "sh", "ring", "flat")
+IMAGE_FORMATS = ("png", "jxl")
+DEPTH_FORMATS = ("png", "jxl", "exr")
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,10 @@ class RenderRequest:
     are, where they are not in the usual place. Of each scan, pieces under the share `drop_fragments` of the
     area are left out, and a floor if `drop_floor`; textures over `max_texture_mpx` megapixels are refused.
     `demo_people` and `demo_vertices` say what is made when the dataset is the demo and is not there yet.
+    `passes` are the kinds of images, `projections` the cameras; `light` is a preset, and `light_file` has
+    the coefficients that `sh` chooses from; with `occlusion` what is hidden from the room gets less of its
+    light. `depth_format` is also that of normals; None = as the other images. `gl_device` is the index of
+    an EGL device; None = chosen.
     """
 
     dataset: str
@@ -66,6 +75,14 @@ class RenderRequest:
     drop_fragments: float = 0.0
     drop_floor: bool = False
     max_texture_mpx: int | None = None
+    passes: tuple[str, ...] = ("color", "shaded", "depth")
+    projections: tuple[str, ...] = (PERSPECTIVE,)
+    light: str = "studio"
+    light_file: Path | None = None
+    occlusion: bool = False
+    image_format: str = "png"
+    depth_format: str | None = None
+    gl_device: int | None = None
 
     def __post_init__(self) -> None:
         _check_angles("yaws", self.yaws, 360.0)
@@ -81,6 +98,27 @@ class RenderRequest:
                 f"drop_fragments is {self.drop_fragments:g}; it is a share of a scan's area, "
                 "from 0 (keep all) to under 1, such as 0.01"
             )
+        _check_names("passes", self.passes, PASSES)
+        _check_names("projections", self.projections, PROJECTIONS)
+        _check_names("light", (self.light,), LIGHTS)
+        _check_names("format", (self.image_format,), IMAGE_FORMATS)
+        _check_names("depth_format", (self.geometry_format,), DEPTH_FORMATS)
+        self._check_light()
+
+    @property
+    def geometry_format(self) -> str:
+        """What depth and normals are written in."""
+        return self.depth_format or self.image_format
+
+    def _check_light(self) -> None:
+        if (self.light == "sh") != (self.light_file is not None):
+            raise ConfigError(
+                "light 'sh' needs a file of coefficients; give one"
+                if self.light_file is None
+                else f"a file of coefficients is for light 'sh', and light is {self.light!r}"
+            )
+        if self.occlusion and self.light != "studio":
+            raise ConfigError(f"occlusion is an option of light 'studio', and light is {self.light!r}")
 
 
 def _check_angles(name: str, values: tuple[float, ...], limit: float) -> None:
@@ -99,3 +137,14 @@ def _check_range(name: str, value: int, low: int, high: int) -> None:
     """Refuse a whole number outside low .. high."""
     if not low <= value <= high:
         raise ConfigError(f"{name} is {value}; it must be from {low} to {high}")
+
+
+def _check_names(what: str, names: tuple[str, ...], known: tuple[str, ...]) -> None:
+    """Refuse a list of names that is empty, repeats itself, or has one that is not known."""
+    if not names:
+        raise ConfigError(f"{what} is empty; choose from {', '.join(known)}")
+    for i, name in enumerate(names):
+        if name not in known:
+            raise ConfigError(f"{what} has {name!r}; choose from {', '.join(known)}")
+        if name in names[:i]:
+            raise ConfigError(f"{what} has {name!r} twice; give each once")

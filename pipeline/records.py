@@ -95,6 +95,7 @@ class ImageJoints:
 class Camera:
     """A pinhole in OpenCV form: `pixel ~ K (rotation @ world + translation)`, x right, y down, z forward.
 
+    A `parallel` one, orthographic, leaves out the division by z: K takes x and y as they are.
     Pixel (i, j) has its centre at (i + 0.5, j + 0.5), row 0 is the top row.
     """
 
@@ -106,6 +107,7 @@ class Camera:
     cy: float
     rotation: F64  # (3, 3)
     translation: F64  # (3,)
+    parallel: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -252,19 +254,29 @@ class Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Surface:
-    """What each pixel's ray meets: `color` (H, W, 3), and `length` (H, W) from the camera, 0 = nothing."""
+    """What each pixel's ray meets on one side, each only where asked for; 0 = nothing.
 
-    color: U8
-    length: F32
+    `color` and `shaded` (h, w, 3) are sRGB, `mask` (h, w) 255 or 0, `depth` (h, w) the 16-bit code of the
+    ray's `length` (h, w). Unit normals, x right, y up, z towards the camera, are `direction` (h, w, 3), and
+    as 16-bit codes `normal` (h, w, 3).
+    """
+
+    color: U8 | None = None
+    shaded: U8 | None = None
+    mask: U8 | None = None
+    depth: U16 | None = None
+    length: F32 | None = None
+    normal: U16 | None = None
+    direction: F32 | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One view drawn: the nearest and the farthest surface, and the nearest one `shaded` (H, W, 3)."""
+    """One view drawn: the nearest and the farthest surface, cropped to where the person is."""
 
+    window: Window
     front: Surface
     back: Surface
-    shaded: U8
 
 
 @dataclass(frozen=True, slots=True)

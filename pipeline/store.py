@@ -6,10 +6,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.atomic import require_writable
+from pipeline.config import ORTHOGRAPHIC, PERSPECTIVE
 
 SHADED = "COLOR/SHADED"
 UNSHADED = "COLOR/NOSHADING"
 DEPTH = "DEPTH"
+NORMAL = "NORMAL"
+MASK = "MASK"
+_CAMERAS = {PERSPECTIVE: "PERS", ORTHOGRAPHIC: "ORTH"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One of the images of a view: `kind` is SHADED or another of the names above, `side` front or back."""
+
+    kind: str
+    side: str
+    format: str = "png"
+    projection: str = PERSPECTIVE
+
+    def path(self, view: str, scan: str) -> str:
+        """Where it lies, below the data folder."""
+        return f"{_CAMERAS[self.projection]}/{self.kind}/{view}/{scan}_{self.side}.{self.format}"
 
 
 @dataclass(frozen=True)
@@ -33,10 +51,6 @@ class Workspace:
     def view(self, pitch: float, yaw: float) -> str:
         """The folder name of a view, as `2K2K_0_y_-30_x`; angles are degrees."""
         return f"{self.dataset}_{degrees_text(pitch)}_y_{degrees_text(yaw)}_x"
-
-    def image(self, kind: str, view: str, scan: str, side: str) -> str:
-        """The path of one image, below the data folder; `kind` is SHADED, UNSHADED or DEPTH."""
-        return f"PERS/{kind}/{view}/{scan}_{side}.png"
 
     def absolute(self, path: str) -> Path:
         """A path below the data folder as one that can be opened."""

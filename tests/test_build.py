@@ -4,7 +4,9 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +14,16 @@ import pytest
 import trimesh
 
 from pipeline.build import render
-from pipeline.config import RenderRequest
+from pipeline.config import PASSES, PROJECTIONS, RenderRequest
 from pipeline.datasets import survey
 from pipeline.datasets.layouts import layout_of
 from pipeline.errors import ConfigError
-from pipeline.formats.image import read_color, read_grey16
+from pipeline.formats.exr import read_exr_depth, read_exr_normals
+from pipeline.formats.image import read_color, read_grey16, read_mask, read_rgb16
 from pipeline.formats.ply import write_ply
 from pipeline.geometry.camera import portrait_camera
-from pipeline.geometry.depth import decode
-from pipeline.records import Mesh
+from pipeline.geometry.depth import decode, encode
+from pipeline.records import Frame, Mesh
 from pipeline.stages import align
 from pipeline.stages import render as stage
 from pipeline.store import Workspace
@@ -92,6 +95,49 @@ def test_images_of_a_view_belong_together(tmp_path: Path) -> None:
         assert not color[~hit].any() and color[hit].any(axis=1).mean() > 0.99
 
 
+def test_every_pass_and_camera_that_is_asked_for_is_written_and_no_other(tmp_path: Path) -> None:
+    add_scan(tmp_path, "00003")
+    wish = replace(request(tmp_path), passes=PASSES, projections=PROJECTIONS)
+    assert render(wish, lambda text: None).images == 2 * 2 * 9
+    for camera in ("PERS", "ORTH"):
+        place = tmp_path / camera
+        name = "2K2K_0_y_-30_x/00003"
+        hit = read_mask(place / "MASK" / f"{name}_front.png") == 255
+        assert 300 < hit.sum() < SIZE * SIZE / 2
+        for side in ("front", "back"):
+            assert ((read_grey16(place / "DEPTH" / f"{name}_{side}.png") > 0) == hit).all()
+            assert (read_color(place / "COLOR" / "SHADED" / f"{name}_{side}.png").any(axis=2) == hit).all()
+            normal = read_rgb16(place / "NORMAL" / f"{name}_{side}.png")
+            assert (normal.any(axis=2) == hit).all()
+            lengths = np.linalg.norm(normal[hit] / 65535 * 2 - 1, axis=1)
+            assert np.abs(lengths - 1).max() < 1e-4
+    assert (tmp_path / "list" / "2K2K_all.txt").exists()
+
+
+def test_depth_and_normals_are_written_as_floats_on_request(tmp_path: Path) -> None:
+    add_scan(tmp_path, "00003")
+    said: list[str] = []
+    render(replace(request(tmp_path), passes=("depth", "normal"), depth_format="exr"), said.append)
+    assert "the list is left as it is" in said[-1] and not (tmp_path / "list").exists()
+    render(replace(request(tmp_path), passes=("depth", "normal")), said.append)
+    name = "2K2K_0_y_-30_x/00003_back"
+    length = read_exr_depth(tmp_path / "PERS" / "DEPTH" / f"{name}.exr")
+    stored = read_grey16(tmp_path / "PERS" / "DEPTH" / f"{name}.png")
+    np.testing.assert_array_equal(encode(length, portrait_camera(SIZE)), stored)
+    normal = read_exr_normals(tmp_path / "PERS" / "NORMAL" / f"{name}.exr")
+    codes = read_rgb16(tmp_path / "PERS" / "NORMAL" / f"{name}.png")
+    assert np.abs((normal[stored > 0] + 1) / 2 * 65535 - codes[stored > 0]).max() < 0.51
+
+
+def test_jpeg_xl_holds_the_same_pixels(tmp_path: Path) -> None:
+    add_scan(tmp_path, "00003")
+    render(replace(request(tmp_path), image_format="jxl", passes=("color", "depth")), lambda text: None)
+    render(request(tmp_path), lambda text: None)
+    for kind, read in (("COLOR/NOSHADING", read_color), ("DEPTH", read_grey16)):
+        place = tmp_path / "PERS" / kind / "2K2K_0_y_0_x"
+        np.testing.assert_array_equal(read(place / "00003_back.jxl"), read(place / "00003_back.png"))
+
+
 def test_the_front_comes_from_the_parameters(tmp_path: Path) -> None:
     facing_x(add_scan(tmp_path, "00003"))
     add_scan(tmp_path, "00007")
@@ -129,7 +175,7 @@ def test_builds_are_equal_to_the_byte_in_any_process(tmp_path: Path) -> None:
     facing_x(add_scan(tmp_path / "three", "00003"))
     code = (
         "import sys; from pathlib import Path; from pipeline.build import render;"
-        "from pipeline.config import RenderRequest;"
+        "from pipeline.config import PASSES, PROJECTIONS, RenderRequest;"
         f"render(RenderRequest('2K2K', Path(sys.argv[1]), yaws={YAWS}, size={SIZE}), print)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "three")], check=True, capture_output=True)
@@ -155,7 +201,7 @@ def test_one_bad_scan_does_not_stop_the_others(tmp_path: Path) -> None:
     summary = render(request(tmp_path), said.append)
     assert [r.scan for r in summary.rejects] == ["00003", "00005"]
     assert "00003.ply" in summary.rejects[0].reason
-    assert "has no vertex colours" in summary.rejects[1].reason
+    assert "mesh has no colours" in summary.rejects[1].reason
     assert (summary.scans, summary.views) == (1, 2)
     assert "00003 (1 of 3): not used" in said[0]
     assert len((tmp_path / "list" / "2K2K_all.txt").read_text().splitlines()) == 2
@@ -169,15 +215,13 @@ def test_an_unknown_dataset_is_refused_before_anything_is_made(tmp_path: Path) -
 
 def test_an_interrupt_leaves_only_whole_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add_scan(tmp_path, "00003")
-    drawn = iter(range(100))
+    frames = stage.Studio._frames
 
-    def interrupted(seed: int, scan: str, view: str) -> object:
-        if next(drawn) == 3:
-            raise KeyboardInterrupt
-        return light(seed, scan, view)
+    def interrupted(*asked: object) -> Iterator[Frame]:
+        yield from islice(frames(*asked), 3)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
 
-    light = stage.light_of
-    monkeypatch.setattr(stage, "light_of", interrupted)
+    monkeypatch.setattr(stage.Studio, "_frames", interrupted)
     with pytest.raises(KeyboardInterrupt):
         render(RenderRequest("2K2K", tmp_path, size=SIZE), lambda text: None)
     files = [p for p in (tmp_path / "PERS").rglob("*") if p.is_file()]
@@ -190,10 +234,10 @@ def test_an_interrupt_leaves_only_whole_files(tmp_path: Path, monkeypatch: pytes
 def test_a_full_disk_stops_the_build_with_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add_scan(tmp_path, "00003")
 
-    def full(path: Path, image: object) -> None:
+    def full(*image: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(stage, "write_color", full)
+    monkeypatch.setattr(stage, "write_image", full)
     with pytest.raises(ConfigError, match=r"cannot write .*: No space left on device"):
         render(request(tmp_path), lambda text: None)
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from pipeline.config import DEFAULT_YAWS, RenderRequest
+from pipeline.config import DEFAULT_YAWS, LIGHTS, RenderRequest
 from pipeline.errors import ConfigError
+from pipeline.geometry.presets import PRESETS
 
 
 def test_the_default_sweep_is_seven_views() -> None:
@@ -22,11 +24,21 @@ def test_the_default_sweep_is_seven_views() -> None:
         ({"yaws": (0.0, 400.0)}, "yaws has 400; angles are degrees from -360 to 360"),
         ({"yaws": (10.0, 0.0, 10.0)}, "yaws has 10 twice"),
         ({"pitches": (91.0,)}, "pitches has 91"),
-        ({"size": 4096}, "size is 4096; it must be from 16 to 2048"),
+        ({"size": 20_000}, "size is 20000; it must be from 16 to 16384"),
         ({"size": 0}, "size is 0"),
         ({"seed": -1}, "seed is -1"),
         ({"demo_people": 0}, "demo_people is 0"),
         ({"demo_vertices": 10}, "demo_vertices is 10"),
+        ({"passes": ()}, "passes is empty; choose from color, shaded, shaded-back, depth, normal, mask"),
+        ({"passes": ("depth", "colour")}, "passes has 'colour'; choose from color, "),
+        ({"passes": ("depth", "depth")}, "passes has 'depth' twice"),
+        ({"projections": ("fisheye",)}, "projections has 'fisheye'; choose from perspective, orthographic"),
+        ({"light": "sun"}, "light has 'sun'; choose from studio, sh, ring, flat"),
+        ({"light": "sh"}, "light 'sh' needs a file of coefficients"),
+        ({"light_file": Path("room.npy")}, "is for light 'sh', and light is 'studio'"),
+        ({"light": "flat", "occlusion": True}, "an option of light 'studio', and light is 'flat'"),
+        ({"image_format": "exr"}, "format has 'exr'; choose from png, jxl"),
+        ({"depth_format": "tiff"}, "depth_format has 'tiff'; choose from png, jxl, exr"),
     ],
 )
 def test_requests_that_make_no_sense_are_refused(change: dict[str, object], reason: str) -> None:
@@ -36,3 +48,12 @@ def test_requests_that_make_no_sense_are_refused(change: dict[str, object], reas
 
 def test_a_full_circle_is_a_sweep() -> None:
     assert len(RenderRequest("demo", yaws=tuple(map(float, range(0, 360, 10)))).yaws) == 36
+
+
+def test_every_light_that_can_be_asked_for_is_there() -> None:
+    assert tuple(PRESETS) == LIGHTS
+
+
+def test_depth_is_written_like_the_other_images_unless_said_otherwise() -> None:
+    assert RenderRequest("demo", image_format="jxl").geometry_format == "jxl"
+    assert RenderRequest("demo", image_format="jxl", depth_format="exr").geometry_format == "exr"

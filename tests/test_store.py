@@ -5,19 +5,31 @@ from pathlib import Path
 import pytest
 
 from pipeline.atomic import replacing, write_bytes, write_text
+from pipeline.config import ORTHOGRAPHIC
 from pipeline.errors import ConfigError
-from pipeline.store import DEPTH, SHADED, UNSHADED, Workspace, degrees_text, open_workspace
+from pipeline.store import (
+    DEPTH,
+    NORMAL,
+    SHADED,
+    UNSHADED,
+    Picture,
+    Workspace,
+    degrees_text,
+    open_workspace,
+)
 
 
 def test_places_are_those_of_the_published_code(tmp_path: Path) -> None:
     work = Workspace(tmp_path, "2K2K")
     assert work.view(0.0, -30.0) == "2K2K_0_y_-30_x"
     view = work.view(0, 10)
-    assert work.image(SHADED, view, "00003", "front") == "PERS/COLOR/SHADED/2K2K_0_y_10_x/00003_front.png"
-    assert (
-        work.image(UNSHADED, view, "00003", "back") == "PERS/COLOR/NOSHADING/2K2K_0_y_10_x/00003_back.png"
-    )
-    assert work.image(DEPTH, view, "00003", "front") == "PERS/DEPTH/2K2K_0_y_10_x/00003_front.png"
+    for picture, place in (
+        (Picture(SHADED, "front"), "PERS/COLOR/SHADED/{}_front.png"),
+        (Picture(UNSHADED, "back"), "PERS/COLOR/NOSHADING/{}_back.png"),
+        (Picture(DEPTH, "front", "exr"), "PERS/DEPTH/{}_front.exr"),
+        (Picture(NORMAL, "back", projection=ORTHOGRAPHIC), "ORTH/NORMAL/{}_back.png"),
+    ):
+        assert picture.path(view, "00003") == place.format("2K2K_0_y_10_x/00003")
     assert work.list_file("all") == tmp_path / "list" / "2K2K_all.txt"
     assert work.scans == tmp_path / "obj" / "2K2K"
 

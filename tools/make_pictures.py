@@ -6,6 +6,7 @@ A step for developers, after people or the renderer changed. It takes about five
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -13,11 +14,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pipeline.formats.window import Number, whole
 from pipeline.geometry.camera import portrait_camera, project
+from pipeline.geometry.presets import generator, preset_light
 from pipeline.geometry.transform import aligned, turn_y, view_turn
-from pipeline.records import F32, F64, U8, Frame, Mesh, View
+from pipeline.records import F32, F64, U8, U16, Mesh, View, Window
+from pipeline.render.planes import Layer
 from pipeline.render.renderer import Renderer
-from pipeline.stages.render import light_of
 from pipeline.synth.person import draw
 from pipeline.synth.scan import Scan, make_scan
 from pipeline.synth.skeleton import JOINT_INDEX
@@ -27,22 +30,46 @@ SEED, PEOPLE, COLUMNS = 0, 12, 4
 PAPER = np.array((236, 237, 240), dtype=np.float32)
 SIZE = 4096  # drawn large, so that faces and hands can be cut out
 QUARTERS = (0, 90, 180)  # front, the person's left, back
+LAYERS = {
+    Layer("shaded"),
+    *(Layer(kind, side) for kind in ("color", "depth") for side in ("front", "back")),
+}
 SHOWN = 6  # whose outputs are shown
 LIFT = 0.028  # from the head's joint up to the middle of the face, in aligned units
 FACE_HALF, HAND_HALF = 0.060, 0.050  # half the size of what is cut out
 
 
-def portraits(scan: Scan, name: str, renderer: Renderer, yaws: Sequence[int]) -> Iterable[Frame]:
-    """Frames of a scan, aligned by the truth."""
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """A view drawn: what is shaded, the plain colours front and back, and both depths, all (H, W, ...)."""
+
+    shaded: U8
+    colors: tuple[U8, U8]
+    depths: tuple[U16, U16]
+
+
+def portraits(scan: Scan, name: str, renderer: Renderer, yaws: Sequence[int]) -> Iterable[Portrait]:
+    """Views of a scan, aligned by the truth."""
     skin = scan.skin
     mesh = Mesh(aligned(skin.vertices, scan.alignment), skin.faces, skin.colors)
     camera = portrait_camera(SIZE)
-    yield from renderer.shoot(mesh, [View(yaw, 0, camera, light_of(SEED, name, "picture")) for yaw in yaws])
+    light = preset_light("studio", generator("studio", SEED, name, "picture"))
+    for frame in renderer.shoot(mesh, [View(yaw, 0, camera, light) for yaw in yaws]):
+        sides = (frame.front, frame.back)
+        front, back = (spread(side.color, frame.window) for side in sides)
+        near, far = (spread(side.depth, frame.window) for side in sides)
+        yield Portrait(spread(frame.front.shaded, frame.window), (front, back), (near, far))
 
 
-def on_paper(image: U8, length: F32) -> F32:
+def spread(picture: npt.NDArray[Number] | None, window: Window) -> npt.NDArray[Number]:
+    """The whole of a picture that was asked for."""
+    assert picture is not None
+    return whole(picture, window)
+
+
+def on_paper(image: U8, depth: U16) -> F32:
     """The picture over a light ground, (H, W, 3) in 0..255."""
-    return np.where((length > 0)[..., None], image.astype(np.float32), PAPER)
+    return np.where((depth > 0)[..., None], image.astype(np.float32), PAPER)
 
 
 def halved(image: npt.NDArray[np.floating], times: int) -> F32:
@@ -89,16 +116,14 @@ def sheet_cell(pictures: Sequence[F32]) -> F32:
     return halved(np.concatenate(narrow, axis=1), 15)
 
 
-def outputs(frame: Frame) -> F32:
+def outputs(view: Portrait) -> F32:
     """What a view writes: shaded, front, back, and both depths, as one strip."""
-    front, back = frame.front, frame.back
-    strips = [on_paper(frame.shaded, front.length), on_paper(front.color, front.length)]
-    strips.append(on_paper(back.color, back.length))
-    for surface in (front, back):
-        known = surface.length[surface.length > 0]
+    strips = [on_paper(image, view.depths[0]) for image in (view.shaded, *view.colors)]
+    for depth in view.depths:
+        known = depth[depth > 0]
         near, far = float(known.min()), float(known.max())
-        grey = 235 - 190 * (surface.length - near) / (far - near)
-        strips.append(np.where((surface.length > 0)[..., None], grey[..., None], PAPER).astype(np.float32))
+        grey = 235 - 190 * (depth - near) / (far - near)
+        strips.append(np.where((depth > 0)[..., None], grey[..., None], PAPER).astype(np.float32))
     edge = SIZE // 40
     narrow = [s[edge:-edge, SIZE * 3 // 10 : -SIZE * 3 // 10] for s in strips]
     return halved(np.concatenate(narrow, axis=1), 5)
@@ -109,12 +134,12 @@ def outputs(frame: Frame) -> F32:
 def main(vertices: int) -> None:
     """Draw people.jpg, close-ups.jpg and outputs.jpg."""
     cells, faces, hands = [], [], []
-    with Renderer(SIZE) as renderer:
+    with Renderer(SIZE, LAYERS) as renderer:
         for index in range(PEOPLE):
             scan = make_scan(draw(SEED, index), vertices)
             pictures = []
-            for frame in portraits(scan, str(index), renderer, QUARTERS):
-                pictures.append(on_paper(frame.shaded, frame.front.length))
+            for view in portraits(scan, str(index), renderer, QUARTERS):
+                pictures.append(on_paper(view.shaded, view.depths[0]))
             cells.append(sheet_cell(pictures))
             face = place(scan, "head", 0) + np.array([0, LIFT, 0])
             faces.append(cut(pictures[0], face, FACE_HALF))

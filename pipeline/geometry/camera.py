@@ -1,6 +1,6 @@
 """Cameras: which pixel a point falls on, and which ray a pixel looks along.
 
-Refuses to know GL's handedness anywhere but in `world_to_clip`.
+Refuses to know how a picture is drawn.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ FIELD_OF_VIEW = 50.0  # degrees, across the whole picture
 DISTANCE = 1.0  # from the camera to the origin, which is the person's centre
 
 
-def portrait_camera(size: int) -> Camera:
-    """The camera of every view: at (0, 0, 1), looking along -z, up +y, `size` pixels square."""
+def portrait_camera(size: int, parallel: bool = False) -> Camera:
+    """The camera of every view: at (0, 0, 1), looking along -z, up +y, `size` pixels square.
+
+    A parallel one shows as much, in the plane of the person's centre.
+    """
     rotation = np.diag([1.0, -1.0, -1.0])
     focal = size / (2 * np.tan(np.radians(FIELD_OF_VIEW) / 2))
     return Camera(
@@ -26,6 +29,7 @@ def portrait_camera(size: int) -> Camera:
         cy=size / 2,
         rotation=rotation,
         translation=-rotation @ np.array([0.0, 0.0, DISTANCE]),
+        parallel=parallel,
     )
 
 
@@ -37,37 +41,26 @@ def position(camera: Camera) -> F64:
 def project(points: F64, camera: Camera) -> F64:
     """World points (N, 3) as pixels and ray length (N, 3): u, v, distance from the camera.
 
-    Points on or behind the camera plane have no image and come back as NaN.
+    A parallel camera's rays start on its plane. Points on or behind that plane have no image and come back
+    as NaN.
     """
     seen = points @ camera.rotation.T + camera.translation
     z = np.where(seen[:, 2] > 0, seen[:, 2], np.nan)
-    u = camera.fx * seen[:, 0] / z + camera.cx
-    v = camera.fy * seen[:, 1] / z + camera.cy
-    return np.stack([u, v, np.where(np.isnan(z), np.nan, np.linalg.norm(seen, axis=1))], axis=1)
+    away = np.where(np.isnan(z), np.nan, 1.0) if camera.parallel else z
+    u = camera.fx * seen[:, 0] / away + camera.cx
+    v = camera.fy * seen[:, 1] / away + camera.cy
+    length = z if camera.parallel else np.where(np.isnan(z), np.nan, np.linalg.norm(seen, axis=1))
+    return np.stack([u, v, length], axis=1)
 
 
-def rays(camera: Camera) -> F64:
-    """The unit direction, in the world, of each pixel's ray (H, W, 3)."""
+def rays(camera: Camera) -> tuple[F64, F64]:
+    """Where each pixel's ray starts and its unit direction, in the world (H, W, 3)."""
     u, v = np.meshgrid(np.arange(camera.width) + 0.5, np.arange(camera.height) + 0.5)
-    seen = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones_like(u)], axis=-1)
-    return np.asarray((seen / np.linalg.norm(seen, axis=-1, keepdims=True)) @ camera.rotation)
-
-
-def world_to_clip(camera: Camera, near: float, far: float) -> F64:
-    """The matrix (4, 4) to GL's clip space, with the picture's row 0 where GL counts row 0.
-
-    GL counts rows from the bottom and pictures from the top; drawing upside down makes what is read
-    back the picture itself.
-    """
-    w, h = camera.width, camera.height
-    lens = np.array(
-        [
-            [2 * camera.fx / w, 0, 2 * camera.cx / w - 1, 0],
-            [0, 2 * camera.fy / h, 2 * camera.cy / h - 1, 0],
-            [0, 0, (far + near) / (far - near), -2 * far * near / (far - near)],
-            [0, 0, 1, 0],
-        ]
-    )
-    pose = np.eye(4)
-    pose[:3, :3], pose[:3, 3] = camera.rotation, camera.translation
-    return np.asarray(lens @ pose)
+    x, y = (u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy
+    nothing, ahead = np.zeros_like(u), np.ones_like(u)
+    if camera.parallel:
+        starts, seen = np.stack([x, y, nothing], axis=-1), np.stack([nothing, nothing, ahead], axis=-1)
+    else:
+        starts, seen = np.zeros((*u.shape, 3)), np.stack([x, y, ahead], axis=-1)
+    directions = seen / np.linalg.norm(seen, axis=-1, keepdims=True)
+    return (starts - camera.translation) @ camera.rotation, directions @ camera.rotation

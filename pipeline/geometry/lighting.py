@@ -16,9 +16,6 @@ from pipeline.records import F32, F64, Light
 
 MOST_LAMPS = 8
 FLAT = 3 * (9 + 2 * MOST_LAMPS)
-MEAN = 0.55  # irradiance averaged over all directions, the same for every light
-_CONTRAST = (0.65, 0.8)  # the farthest that irradiance goes from MEAN, as a share of it
-_TINT = 0.08  # how far a lamp's colour departs from grey
 _COSINE_LOBE = np.array([0.25, 0.5, 0.5, 0.5, 15 / 16, 15 / 16, 5 / 64, 15 / 16, 15 / 64])
 
 
@@ -73,48 +70,6 @@ def lobes(towards: F64) -> F64:
     max(c, 0) becomes 1/4 + 1/2 c + 5/32 (3 c^2 - 1), whose last term is written out in five functions.
     """
     return np.asarray(harmonics(towards) * _COSINE_LOBE)
-
-
-def room_light(rng: np.random.Generator) -> Light:
-    """A key light from the front, a fill from the other side, a rim from behind and a bright ceiling."""
-    side = rng.choice([-1.0, 1.0])
-    lamps = (  # where it comes from (degrees from the front, degrees up), and how strong it is
-        (side * rng.uniform(30, 70), rng.uniform(20, 55), 1.0),
-        (-side * rng.uniform(30, 80), rng.uniform(-5, 25), rng.uniform(0.1, 0.3)),
-        (rng.uniform(150, 210), rng.uniform(10, 45), rng.uniform(0.1, 0.4)),
-        (0.0, 90.0, rng.uniform(0.2, 0.5)),
-    )
-    warmth = rng.uniform(-_TINT, _TINT)
-    total = np.zeros((9, 3))
-    for i, (around, up, strength) in enumerate(lamps):
-        warm = warmth if i == 0 else -warmth
-        colour = strength * np.array([1 + warm, 1.0, 1 - warm])
-        total += lamp(np.radians(around), np.radians(up))[:, None] * colour
-    return Light(_balanced(total, rng.uniform(*_CONTRAST)))
-
-
-def lamp(around: float, up: float) -> F64:
-    """The irradiance (9,) of a distant lamp: its cosine lobe in spherical harmonics."""
-    return np.asarray(lobes(direction(around, up)[None])[0])
-
-
-def _balanced(coefficients: F64, contrast: float) -> F64:
-    """Coefficients (9, 3) with mean MEAN in every channel, going no farther from it than `contrast`."""
-    directions = _sphere(2000)
-    swing = coefficients.copy()
-    swing[0] = 0.0
-    farthest = float(np.abs(harmonics(directions) @ swing).max())
-    balanced = swing * (MEAN * contrast / farthest)
-    balanced[0] = MEAN
-    return np.asarray(balanced)
-
-
-def _sphere(count: int) -> F64:
-    """Directions spread evenly over the sphere (count, 3), along a spiral."""
-    z = 1 - (2 * np.arange(count) + 1) / count
-    around = np.arange(count) * (np.pi * (3 - 5**0.5))
-    radius = np.sqrt(1 - z * z)
-    return np.stack([radius * np.cos(around), radius * np.sin(around), z], axis=1)
 
 
 def _cosines(normals: F64, towards: F64) -> F64:

@@ -9,12 +9,12 @@ import moderngl
 from pipeline.errors import RenderError
 from pipeline.render.egl import can_open, context_settings, device_count
 
-GL_VERSION = 330
+GL_VERSION = 430  # compute shaders
 _ADVICE = "`scan2k doctor` says what is missing and how to get it"
 
 
 def create_context(device: int | None = None) -> moderngl.Context:
-    """An OpenGL 3.3 context on the EGL device with this index, or on the first one that works."""
+    """An OpenGL 4.3 context on the EGL device with this index, or on the first one that works."""
     count = device_count()
     if device is not None and not 0 <= device < count:
         raise RenderError(f"there is no EGL device {device}; {count} are found; {_ADVICE}")

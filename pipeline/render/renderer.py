@@ -1,57 +1,57 @@
-"""Draws a scan's nearest and farthest surfaces, in as many views as asked for.
+"""Draws a scan's nearest and farthest surfaces, in as many views as asked for, and only what is asked for.
 
-Refuses to read or write files and to choose cameras or lights. One camera serves both surfaces, with two
-directions of the depth test, so their silhouettes are the same.
+Refuses to read or write files and to choose cameras or lights. Both surfaces lie on the same rays, so their
+silhouettes are the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Self
 
-import moderngl
 import numpy as np
-import numpy.typing as npt
 
-from pipeline.errors import RenderError
-from pipeline.geometry.camera import DISTANCE, position, world_to_clip
-from pipeline.geometry.mesh import vertex_normals
-from pipeline.geometry.transform import REACH, view_turn
-from pipeline.records import Frame, Mesh, Surface, View
+from pipeline.errors import MeshError, RenderError
+from pipeline.geometry.depth import coding_of
+from pipeline.geometry.lighting import MOST_LAMPS
+from pipeline.geometry.transform import view_turn
+from pipeline.records import F32, F64, Camera, Frame, Light, Mesh, View, Window
+from pipeline.render.buffers import BINDINGS, WORD, Growing
 from pipeline.render.context import create_context
-from pipeline.render.programs import compile_program, set_uniform
+from pipeline.render.kernels import Kernel, Value
+from pipeline.render.planes import U32, Layer, Planes
+from pipeline.render.sight import SEEN_WORDS, Box, Sight, lens_of
+from pipeline.render.upload import Upload
 
-_MARGIN = 1.01  # float32 rounding must not push the farthest vertex through a clip plane
-_NEAR, _FAR = DISTANCE - REACH * _MARGIN, DISTANCE + REACH * _MARGIN
-_PLAIN, _LENGTH, _SHADED = 0, 1, 2  # the targets, in the order of the fragment shaders' outputs
-_NEAREST, _FARTHEST = ("<", 1.0), (">", 0.0)  # depth test, and the depth that anything passes
-
-
-class _Releasable(Protocol):
-    def release(self) -> None: ...
-
-
-Thing = TypeVar("Thing", bound=_Releasable)
+_MOST_PIXELS = 1 << 24  # at a time: larger pictures are drawn in bands of rows
+_VIEWER = np.diag([1.0, -1.0, -1.0])  # OpenCV's axes as x right, y up, z towards the camera
+_NEED_NORMALS = {"shaded", "normal", "direction"}
+_NEED_PAINT = {"shaded", "color"}
 
 
 class Renderer:
     """Pictures of aligned meshes, `size` pixels square; GL is touched only between enter and exit."""
 
-    def __init__(self, size: int, device: int | None = None) -> None:
+    def __init__(self, size: int, layers: Collection[Layer], device: int | None = None) -> None:
         self.size = size
         self.device = device
+        self._planes = Planes(layers)
         self._owned = ExitStack()
         self._scan = ExitStack()
+        self._resolvers: dict[tuple[bool, bool], Kernel] = {}
 
     def __enter__(self) -> Self:
         try:
-            self._context = self._own(create_context(self.device))
-            self._context.enable_only(moderngl.DEPTH_TEST)
-            self._front = self._own(compile_program(self._context, "scan.vert", "front.frag"))
-            self._back = self._own(compile_program(self._context, "scan.vert", "back.frag"))
-            self._target = self._make_target()
+            self._context = create_context(self.device)
+            self._owned.callback(self._context.release)
+            self._most_words = self._check_size()
+            self._sight = Sight(self._context)
+            self._owned.callback(self._sight.release)
+            self._tilt = self._kernel("tilt.comp", {})
+            self._out = Growing(self._context, "PLANES")
+            self._owned.callback(self._out.release)
         except BaseException:
             self._owned.close()
             raise
@@ -62,81 +62,119 @@ class Renderer:
     ) -> None:
         self._scan.close()
         self._owned.close()
+        self._resolvers.clear()
 
-    def shoot(self, mesh: Mesh, views: Iterable[View]) -> Iterator[Frame]:
-        """One frame a view, of an aligned mesh with vertex colours, which is uploaded once."""
+    def shoot(self, mesh: Mesh, views: Iterable[View], openness: F32 | None = None) -> Iterator[Frame]:
+        """One frame a view, of an aligned mesh, which is uploaded once.
+
+        `openness` (V,) is how much of the room each vertex sees, 0 to 1.
+        """
         self._scan.close()  # an abandoned scan's, whose own end must not release this one
         with ExitStack() as self._scan:
-            front, back = self._upload(mesh)
+            scan = self._scan.enter_context(Upload(self._context, mesh))
+            if self._planes.kinds & _NEED_NORMALS:
+                scan.add_normals(self._tilt)
+            if self._planes.kinds & _NEED_PAINT:
+                scan.add_paint()
+            if openness is not None:
+                scan.add_openness(openness)
             for view in views:
-                yield self._draw(front, back, view)
+                yield self._draw(scan, view, openness is not None)
 
-    def _own(self, thing: Thing) -> Thing:
-        """The thing, which will be released with the renderer."""
-        self._owned.callback(thing.release)
-        return thing
-
-    def _make_target(self) -> moderngl.Framebuffer:
-        """Colour, ray length and shaded colour, over a depth buffer fine enough for depth's steps."""
-        most = self._context.info["GL_MAX_TEXTURE_SIZE"]
+    def _check_size(self) -> int:
+        """How many words a buffer of this GL holds; pictures that it cannot hold are refused."""
+        most = int(self._context.info["GL_MAX_TEXTURE_SIZE"])
         if self.size > most:
             raise RenderError(f"pictures are {self.size} pixels wide; this GL draws at most {most}")
-        shape = (self.size, self.size)
-        plain = self._own(self._context.texture(shape, 4))
-        length = self._own(self._context.texture(shape, 1, dtype="f4"))
-        shaded = self._own(self._context.texture(shape, 4))
-        depth = self._own(self._context.depth_texture(shape))
-        return self._own(self._context.framebuffer([plain, length, shaded], depth))
+        return int(self._context.info["GL_MAX_SHADER_STORAGE_BLOCK_SIZE"]) // WORD
 
-    def _upload(self, mesh: Mesh) -> tuple[moderngl.VertexArray, moderngl.VertexArray]:
-        """The mesh on the device, ready to be drawn by the front and by the back program."""
-        if mesh.colors is None:
-            raise RenderError("the mesh has no vertex colours; textures are not drawn")
-        columns = []
-        for array, layout, name in (
-            (mesh.vertices, "3f", "vertex"),
-            (mesh.colors, "3f1", "vertex_color"),
-            (vertex_normals(mesh.vertices, mesh.faces), "3f", "vertex_normal"),
-        ):
-            columns.append((self._on_device(array), layout, name))
-        corners = self._on_device(mesh.faces)
-        arrays = []
-        for program, used in ((self._front, columns), (self._back, columns[:2])):
-            arrays.append(self._context.vertex_array(program, used, corners))
-            self._scan.callback(arrays[-1].release)
-        return arrays[0], arrays[1]
+    def _kernel(self, name: str, defines: dict[str, str]) -> Kernel:
+        numbers = {key: str(number) for key, number in BINDINGS.items()}
+        kernel = Kernel(self._context, name, numbers | defines)
+        self._owned.callback(kernel.release)
+        return kernel
 
-    def _on_device(self, array: npt.NDArray[Any]) -> moderngl.Buffer:
-        buffer: moderngl.Buffer = self._context.buffer(np.ascontiguousarray(array))
-        self._scan.callback(buffer.release)
-        return buffer
+    def _resolver(self, scan: Upload, has_openness: bool) -> Kernel:
+        """The kernel that paints such a scan."""
+        key = (scan.is_textured and bool(self._planes.kinds & _NEED_PAINT), has_openness)
+        if key not in self._resolvers:
+            choice = {"TEXTURED": str(int(key[0])), "OPEN": str(int(key[1])), "MOST_LAMPS": str(MOST_LAMPS)}
+            self._resolvers[key] = self._kernel("resolve.comp", choice | self._planes.defines())
+        return self._resolvers[key]
 
-    def _draw(self, front: moderngl.VertexArray, back: moderngl.VertexArray, view: View) -> Frame:
+    def _draw(self, scan: Upload, view: View, has_openness: bool) -> Frame:
         """Both surfaces of one view."""
-        if (view.camera.width, view.camera.height) != (self.size, self.size):
-            raise RenderError(f"camera is {view.camera.width} x {view.camera.height}, pictures {self.size}")
-        for program in (self._front, self._back):
-            set_uniform(program, "world_to_clip", world_to_clip(view.camera, _NEAR, _FAR))
-            set_uniform(program, "turn", view_turn(view.yaw, view.pitch))
-            set_uniform(program, "eye", position(view.camera))
-        set_uniform(self._front, "light", view.light.coefficients)
-        self._pass(front, *_NEAREST)
-        nearest, shaded = self._surface(), self._color(_SHADED)
-        self._pass(back, *_FARTHEST)
-        return Frame(nearest, self._surface(), shaded)
+        camera = view.camera
+        if (camera.width, camera.height) != (self.size, self.size):
+            raise RenderError(f"camera is {camera.width} x {camera.height}, pictures {self.size}")
+        turn = view_turn(view.yaw, view.pitch)
+        scan.bind()
+        box = self._sight.place(scan, camera, _pose(camera, turn))
+        resolve = self._resolver(scan, has_openness)
+        resolve.set(**_uniforms(camera, turn, view.light))
+        words = np.empty((self._planes.count, box.height, box.width), dtype=np.uint32)
+        for start, stop in self._bands(box):
+            band = box.rows(start, stop)
+            self._sight.look(scan, band)
+            self._resolve(resolve, scan, band)
+            self._read(words[:, start:stop])
+        self._check_gl()
+        if not words.any():
+            raise MeshError(f"nothing of it is in the picture at yaw {view.yaw:g}, pitch {view.pitch:g}")
+        return self._planes.frame(words, Window(box.top, box.left, self.size, self.size))
 
-    def _pass(self, array: moderngl.VertexArray, test: str, empty: float) -> None:
-        self._target.use()
-        self._target.clear(depth=empty)
-        self._context.depth_func = test
-        array.render(moderngl.TRIANGLES)
+    def _bands(self, box: Box) -> Iterator[tuple[int, int]]:
+        """Rows from and to, of bands that buffers have room for."""
+        most = min(_MOST_PIXELS, self._most_words // max(SEEN_WORDS, self._planes.count))
+        step = max(most // max(box.width, 1), 1)
+        for start in range(0, box.height, step):
+            yield start, min(start + step, box.height)
 
-    def _surface(self) -> Surface:
-        length = np.empty((self.size, self.size), dtype=np.float32)
-        self._target.read_into(length, components=1, attachment=_LENGTH, dtype="f4")
-        return Surface(self._color(_PLAIN), length)
+    def _resolve(self, resolve: Kernel, scan: Upload, band: Box) -> None:
+        """Paint a band, texture by texture, those without one first."""
+        self._out.hold(band.count * self._planes.count)
+        resolve.set(box=band.uniform())
+        pictures = scan.picture_count if self._planes.kinds & _NEED_PAINT else 0
+        for which in range(-1, pictures):
+            if which >= 0:
+                scan.use_picture(which)
+            resolve.set(which=which, last=which == pictures - 1)
+            resolve.run(band.count)
 
-    def _color(self, attachment: int) -> npt.NDArray[np.uint8]:
-        color = np.empty((self.size, self.size, 3), dtype=np.uint8)
-        self._target.read_into(color, components=3, attachment=attachment)
-        return color
+    def _read(self, words: U32) -> None:
+        """Fill planes (count, h, w) with what was painted."""
+        size = words[0].size * WORD
+        for number, plane in enumerate(words):
+            self._out.buffer.read_into(plane, size=size, offset=number * size)
+
+    def _check_gl(self) -> None:
+        """Stop where GL says that something went wrong: what it drew cannot be trusted."""
+        complaint = self._context.error
+        if complaint != "GL_NO_ERROR":
+            raise RenderError(
+                f"GL reports {complaint} while drawing; the driver ran out of memory or failed"
+            )
+
+
+def _pose(camera: Camera, turn: F64) -> F64:
+    """The matrix (4, 4) from the aligned mesh to the camera."""
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = camera.rotation @ turn, camera.translation
+    return pose
+
+
+def _uniforms(camera: Camera, turn: F64, light: Light) -> dict[str, Value]:
+    """What the painting kernel is told of a view."""
+    lamps, towards = np.zeros((MOST_LAMPS, 3)), np.zeros((MOST_LAMPS, 3))
+    lamps[: len(light.lamps)], towards[: len(light.lamps)] = light.lamps, light.towards
+    return {
+        **lens_of(camera),
+        "to_camera": _pose(camera, turn),
+        "to_world": turn,
+        "to_viewer": _VIEWER @ camera.rotation @ turn,
+        "coding": np.array(coding_of(camera)),
+        "harmonics": light.coefficients,
+        "towards": towards,
+        "lamps": lamps,
+        "lamp_count": len(light.lamps),
+    }

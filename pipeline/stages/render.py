@@ -2,83 +2,89 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
+from pipeline.config import ORTHOGRAPHIC, RenderRequest
 from pipeline.datasets.scans import read_scan
-from pipeline.errors import ConfigError, MeshError
-from pipeline.formats.image import write_color, write_grey16
+from pipeline.errors import ConfigError
+from pipeline.formats.harmonics import read_harmonics
+from pipeline.formats.image import write_image
 from pipeline.geometry.camera import portrait_camera
 from pipeline.geometry.clean import clean
-from pipeline.geometry.depth import encode
-from pipeline.geometry.lighting import room_light
+from pipeline.geometry.presets import generator, preset_light
 from pipeline.geometry.transform import aligned
-from pipeline.records import F32, Alignment, Camera, Frame, Light, Mesh, Subject, View
+from pipeline.records import Alignment, Frame, Mesh, Subject, View
+from pipeline.render.planes import Layer
 from pipeline.render.renderer import Renderer
-from pipeline.store import DEPTH, SHADED, UNSHADED, Workspace
+from pipeline.store import DEPTH, MASK, NORMAL, SHADED, UNSHADED, Picture, Workspace
 
-IMAGES_A_VIEW = 5
-_AHEAD = 2  # views drawn while older ones are still being written: what bounds the memory
-_MOST_WRITERS = 4
-
-
-def light_of(seed: int, scan: str, view: str) -> Light:
-    """The light of one view of one scan: the same in any build, in any order."""
-    digest = hashlib.sha256(f"{seed}/{scan}/{view}".encode()).digest()
-    return room_light(np.random.default_rng(int.from_bytes(digest, "big")))
+_MOST_WRITERS = 8
+_FLOATS = {"depth": "length", "normal": "direction"}  # what a layer is called where it is written as floats
 
 
-def placed(mesh: Mesh, alignment: Alignment) -> Mesh:
-    """The mesh where the camera expects a person."""
-    if mesh.colors is None:
-        raise MeshError("has no vertex colours, and this version does not draw textures")
-    return replace(mesh, vertices=aligned(mesh.vertices, alignment))
+@dataclass(frozen=True)
+class Shot:
+    """One image of a view: what is drawn for it, and where it goes."""
+
+    layer: Layer
+    picture: Picture
 
 
-def writes_of(
-    frame: Frame, camera: Camera, work: Workspace, view: str, scan: str
-) -> list[Callable[[], None]]:
-    """The five images of a frame, each as something left to do."""
+@dataclass(frozen=True, eq=False)
+class Sitting:
+    """A camera, and how the person is turned before it."""
 
-    def place(kind: str, side: str) -> Path:
-        return work.absolute(work.image(kind, view, scan, side))
-
-    writes: list[Callable[[], None]] = [partial(write_color, place(SHADED, "front"), frame.shaded)]
-    for side, surface in (("front", frame.front), ("back", frame.back)):
-        writes.append(partial(write_color, place(UNSHADED, side), surface.color))
-        writes.append(partial(_write_depth, place(DEPTH, side), surface.length, camera))
-    return writes
+    name: str
+    projection: str
+    view: View
 
 
-def _write_depth(path: Path, length: F32, camera: Camera) -> None:
-    write_grey16(path, encode(length, camera))
+def shots_of(request: RenderRequest) -> tuple[Shot, ...]:
+    """The images of every view that a request asks for."""
+    both, front, back = ("front", "back"), ("front",), ("back",)
+    fine, plain = request.geometry_format, request.image_format
+    wanted = {
+        "color": ("color", UNSHADED, both, plain),
+        "shaded": ("shaded", SHADED, front, plain),
+        "shaded-back": ("shaded", SHADED, back, plain),
+        "depth": ("depth", DEPTH, both, fine),
+        "normal": ("normal", NORMAL, both, fine),
+        "mask": ("mask", MASK, front, plain),
+    }
+    shots = []
+    for name in request.passes:
+        layer, kind, sides, suffix = wanted[name]
+        drawn = _FLOATS[layer] if suffix == "exr" else layer
+        shots += [Shot(Layer(drawn, side), Picture(kind, side, suffix)) for side in sides]
+    return tuple(shots)
 
 
 class Studio:
     """Draws and writes the asked views of scan after scan: one GL context, a few writing threads."""
 
-    def __init__(
-        self, work: Workspace, *, size: int, seed: int, yaws: Sequence[float], pitches: Sequence[float]
-    ) -> None:
+    def __init__(self, work: Workspace, request: RenderRequest) -> None:
         self._work = work
-        self._seed = seed
-        self._angles = [(pitch, yaw) for pitch in pitches for yaw in yaws]
-        self._camera = portrait_camera(size)
-        self._renderer = Renderer(size)
+        self._request = request
+        self.shots = shots_of(request)
+        self._cameras = {
+            name: portrait_camera(request.size, parallel=name == ORTHOGRAPHIC)
+            for name in request.projections
+        }
+        self._radiance = read_harmonics(request.light_file) if request.light_file else None
+        self._renderer = Renderer(request.size, {shot.layer for shot in self.shots}, request.gl_device)
 
     def __enter__(self) -> Self:
         self._renderer.__enter__()
-        self._writers = ThreadPoolExecutor(min(_MOST_WRITERS, os.cpu_count() or 1))
+        count = min(_MOST_WRITERS, os.cpu_count() or 1)
+        self._ahead = 1 + count // 4  # frames that wait to be written: what bounds the memory
+        self._writers = ThreadPoolExecutor(count)
         return self
 
     def __exit__(
@@ -90,16 +96,13 @@ class Studio:
     def run(self, subject: Subject, alignment: Alignment) -> list[str]:
         """Draw and write every view of one scan; the names of the views."""
         mesh, _ = clean(read_scan(self._work, subject), alignment.cleaning)
-        mesh = placed(mesh, alignment)
-        names = [self._work.view(pitch, yaw) for pitch, yaw in self._angles]
+        mesh = replace(mesh, vertices=aligned(mesh.vertices, alignment))
         pending: deque[list[Future[None]]] = deque()
+        sittings = list(self._sittings(subject.id))
         try:
-            for name, frame in zip(
-                names, self._renderer.shoot(mesh, self._views(subject.id, names)), strict=True
-            ):
-                todo = writes_of(frame, self._camera, self._work, name, subject.id)
-                pending.append([self._writers.submit(write) for write in todo])
-                if len(pending) > _AHEAD:
+            for sitting, frame in zip(sittings, self._frames(mesh, sittings), strict=True):
+                pending.append([self._writers.submit(w) for w in self._writes(frame, sitting, subject.id)])
+                if len(pending) > self._ahead:
                     _finish(pending.popleft())
             for futures in pending:
                 _finish(futures)
@@ -108,11 +111,28 @@ class Studio:
             raise ConfigError(
                 f"cannot write {place}: {error.strerror}; every file there is whole"
             ) from error
-        return names
+        return list(dict.fromkeys(sitting.name for sitting in sittings))
 
-    def _views(self, scan: str, names: list[str]) -> Iterator[View]:
-        for (pitch, yaw), name in zip(self._angles, names, strict=True):
-            yield View(yaw, pitch, self._camera, light_of(self._seed, scan, name))
+    def _frames(self, mesh: Mesh, sittings: list[Sitting]) -> Iterator[Frame]:
+        return self._renderer.shoot(mesh, (sitting.view for sitting in sittings))
+
+    def _sittings(self, scan: str) -> Iterator[Sitting]:
+        """Every view, before every camera, in the light that it has whatever the camera."""
+        for projection, camera in self._cameras.items():
+            for pitch in self._request.pitches:
+                for yaw in self._request.yaws:
+                    name = self._work.view(pitch, yaw)
+                    rng = generator(self._request.light, self._request.seed, scan, name)
+                    light = preset_light(self._request.light, rng, self._radiance, pitch=pitch)
+                    yield Sitting(name, projection, View(yaw, pitch, camera, light))
+
+    def _writes(self, frame: Frame, sitting: Sitting, scan: str) -> Iterator[Callable[[], None]]:
+        """The images of a frame, each as something left to do."""
+        for shot in self.shots:
+            picture = replace(shot.picture, projection=sitting.projection)
+            surface = frame.front if shot.layer.side == "front" else frame.back
+            path = self._work.absolute(picture.path(sitting.name, scan))
+            yield partial(write_image, path, getattr(surface, shot.layer.kind), frame.window)
 
 
 def _finish(futures: list[Future[None]]) -> None:
