@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +28,7 @@ _HEAD = len(_SIGNATURE) + 12 + _HEADER.size  # bytes up to the end of the first 
 _CHANNELS = {0: 1, 2: 3}  # of grey and RGB, by PNG's number for it
 _EFFORT = 1  # ISA-L's: the same bytes on every x86-64 with SSE4.2; 3 depends on the CPU
 _SPARE_BYTES = 4 << 20  # what a file may have besides its pixels
+_STRIP = 64  # rows that are packed at once: they stay in the processor's cache
 _NONE, _SUB, _UP, _AVERAGE, _PAETH = range(5)
 
 
@@ -57,7 +59,8 @@ def encode_png(pixels: U8 | U16, window: Window | None = None) -> bytes:
         raise ValueError(f"PNG has no place for {pixels.dtype} {pixels.shape}")
     place = window_of(pixels, window)
     header = _HEADER.pack(place.width, place.height, pixels.itemsize * 8, color, 0, 0, 0)
-    packed = isal_zlib.compress(_differences(pixels, place), _EFFORT)
+    packer = isal_zlib.compressobj(_EFFORT)
+    packed = b"".join([*map(packer.compress, differences(pixels, place)), packer.flush()])
     return b"".join((_SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", packed), _chunk(b"IEND", b"")))
 
 
@@ -84,22 +87,26 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     )
 
 
-def _differences(pixels: U8 | U16, place: Window) -> U8:
-    """The bytes of the whole picture's rows, less those of the row above, after the filter's number."""
+def differences(pixels: U8 | U16, place: Window) -> Iterator[U8]:
+    """The bytes of the whole picture's rows, less those of the row above, after the filter's number.
+
+    Some rows at a time, each time in the same memory.
+    """
     height, width = pixels.shape[:2]
     pixel = pixels.itemsize * (pixels.shape[2] if pixels.ndim == 3 else 1)
-    raw = np.zeros((place.height, 1 + place.width * pixel), dtype=np.uint8)
+    ordered = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder(">"))
+    rows = np.frombuffer(ordered, dtype=np.uint8).reshape(height, width * pixel)
+    raw = np.zeros((_STRIP, 1 + place.width * pixel), dtype=np.uint8)
     raw[:, 0] = _UP
-    if height and width:
-        ordered = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder(">"))
-        rows = ordered.reshape(height, -1).view(np.uint8)
-        below = place.top + height
-        drawn = raw[:, 1 + place.left * pixel :][:, : width * pixel]
-        drawn[place.top] = rows[0]
-        np.subtract(rows[1:], rows[:-1], out=drawn[place.top + 1 : below])
-        if below < place.height:
-            np.negative(rows[-1], out=drawn[below])
-    return raw
+    drawn = raw[:, 1 + place.left * pixel :][:, : width * pixel]
+    for top in range(-place.top, place.height - place.top, _STRIP):  # counted from the first drawn row
+        end = min(top + _STRIP, place.height - place.top)
+        drawn[:] = 0
+        first, last = (min(max(row, 0), height) for row in (top, end))
+        drawn[first - top : last - top] = rows[first:last]
+        first, last = (min(max(row - 1, 0), height) for row in (top, end))
+        drawn[first + 1 - top : last + 1 - top] -= rows[first:last]
+        yield raw[: end - top]
 
 
 def _parsed(head: bytes, most_pixels: int) -> Header:
