@@ -14,6 +14,8 @@ import pytest
 
 import cli
 from pipeline import build
+from pipeline.commands import progress
+from pipeline.commands.progress import Report
 from pipeline.config import RenderRequest
 from pipeline.errors import ConfigError, RenderError
 from pipeline.formats.body_files import find_models
@@ -125,7 +127,7 @@ def test_an_end_that_is_nobodys_bug_is_one_line(
     code: int,
     said: str,
 ) -> None:
-    def fail(request: RenderRequest, report: cli.Report) -> RenderSummary:
+    def fail(request: RenderRequest, report: Report) -> RenderSummary:
         raise error
 
     monkeypatch.setattr(build, "render", fail)
@@ -138,7 +140,7 @@ def test_an_end_that_is_nobodys_bug_is_one_line(
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), OSError(errno.EBADF, "a bug")])
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def fail(request: RenderRequest, report: cli.Report) -> RenderSummary:
+    def fail(request: RenderRequest, report: Report) -> RenderSummary:
         raise error
 
     monkeypatch.setattr(build, "render", fail)
@@ -151,7 +153,7 @@ def test_options_become_the_request_and_the_summary_is_told(
 ) -> None:
     asked = []
 
-    def pretend(request: RenderRequest, report: cli.Report) -> RenderSummary:
+    def pretend(request: RenderRequest, report: Report) -> RenderSummary:
         asked.append(request)
         report("drawing")
         return RenderSummary(3, 6, 30, (RejectRow("demo", "00002", "has no faces"),), 12.3)
@@ -180,11 +182,11 @@ def test_options_become_the_request_and_the_summary_is_told(
 def test_silence_is_broken_by_the_title(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def slow(request: RenderRequest, report: cli.Report) -> RenderSummary:
+    def slow(request: RenderRequest, report: Report) -> RenderSummary:
         time.sleep(0.5)
         return RenderSummary(1, 7, 35, (), 0.5)
 
-    monkeypatch.setattr(cli, "_PATIENCE", 0.01)
+    monkeypatch.setattr(progress, "_PATIENCE", 0.01)
     monkeypatch.setattr(build, "render", slow)
     assert cli.main(["render", "demo"]) == 0
     assert capsys.readouterr().err == "rendering demo\n"
@@ -193,7 +195,7 @@ def test_silence_is_broken_by_the_title(
 def test_without_options_the_request_is_the_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def pretend(request: RenderRequest, report: cli.Report) -> RenderSummary:
+    def pretend(request: RenderRequest, report: Report) -> RenderSummary:
         asked.append(request)
         return RenderSummary(0, 0, 0, (), 0.0)
 
@@ -214,7 +216,7 @@ def test_a_data_folder_that_cannot_be_written_is_one_line(
 def _pretend_people(monkeypatch: pytest.MonkeyPatch) -> list[SynthRequest]:
     asked = []
 
-    def pretend(request: SynthRequest, report: cli.Report) -> SynthSummary:
+    def pretend(request: SynthRequest, report: Report) -> SynthSummary:
         asked.append(request)
         return SynthSummary(Path("somewhere"), made=3, kept=2, seconds=7.0)
 

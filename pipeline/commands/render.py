@@ -1,0 +1,90 @@
+"""`scan2k render`. An option is called as the field of the request that it fills."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.commands.options import angles, data_option, layout_option, listed
+from pipeline.commands.progress import reporting
+from pipeline.config import RenderRequest
+
+
+@click.command()
+@click.argument("dataset")
+@data_option
+@layout_option
+@click.option(
+    "--yaws",
+    metavar="DEGREES,...",
+    callback=angles,
+    default=listed(RenderRequest.yaws),
+    help="Turns about the vertical, one view each.",
+)
+@click.option(
+    "--pitches",
+    metavar="DEGREES,...",
+    callback=angles,
+    default=listed(RenderRequest.pitches),
+    help="Tilts; every yaw is drawn at each.",
+)
+@click.option(
+    "--drop-fragments",
+    metavar="SHARE",
+    type=float,
+    default=RenderRequest.drop_fragments,
+    help="Drop pieces under this share of a scan's area, such as 0.01; 0 keeps all.",
+)
+@click.option("--drop-floor", is_flag=True, help="Drop a piece of floor under the person.")
+@click.option(
+    "--body-models",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Where SMPL-X's files are; see doctor.",
+)
+@click.option("--max-texture-mpx", type=int, help="Megapixels that textures may have; 268 if not given.")
+@click.option("--size", type=int, default=RenderRequest.size, help="Side of an image, in pixels.")
+@click.option("--seed", type=int, default=RenderRequest.seed, help="Decides the people and the light.")
+@click.option(
+    "--people", "demo_people", type=int, default=RenderRequest.demo_people, help="How many; demo only."
+)
+@click.option(
+    "--vertices",
+    "demo_vertices",
+    type=int,
+    default=RenderRequest.demo_vertices,
+    help="Of a person; demo only.",
+)
+def render(**asked: Any) -> None:
+    """Draw every view of every scan of DATASET.
+
+    Writes colour and depth of both surfaces, and a shaded picture, in the places where the published
+    2K2K training code looks for them. DATASET is `demo`, whose people are made first, or one whose scans
+    lie under DATA/obj/DATASET: `2K2K`, `THuman2`, `RP`, `folder`, or any name with --layout. This version
+    draws PLY with vertex colours; other scans are named and left out.
+
+    \b
+    Examples:
+      scan2k render demo
+      scan2k render demo --people 1 --vertices 50000 --size 512     (seconds, for a first look)
+      scan2k render 2K2K --data /mnt/data --yaws -30,0,30
+      scan2k render 2K2K --yaws $(seq -s, -180 10 170)              (a full circle)
+      scan2k render ours --layout folder --drop-floor --drop-fragments 0.01
+    """
+    from pipeline import build
+
+    request = RenderRequest(**asked)
+    with reporting(f"rendering {request.dataset}") as report:
+        made = build.render(request, report)
+    for reject in made.rejects:
+        click.echo(f"not used: {reject.scan}: {reject.reason}")
+    click.echo(
+        f"scans drawn: {made.scans}, views: {made.views}, images: {made.images}, in {made.seconds:.0f} s"
+    )
+    click.echo(
+        f"images: {request.data / 'PERS'}, list: {request.data / 'list' / f'{request.dataset}_all.txt'}"
+    )
+    if not made.scans:
+        raise click.exceptions.Exit(1)
