@@ -29,19 +29,29 @@ def check(mesh: Mesh) -> None:
         raise MeshError("all vertices are in one place")
 
 
-def _corners(vertices: F32, faces: I32) -> Iterator[tuple[I32, F64]]:
-    """Faces, some at a time, with their corners (3, n, 3) in double precision."""
+def _corners(vertices: F32, faces: I32) -> Iterator[tuple[I32, tuple[F64, F64, F64]]]:
+    """Faces, some at a time, with their corners (3, n) each in double precision: rows x, y and z."""
+    columns = [np.ascontiguousarray(column) for column in vertices.T]
     for start in range(0, len(faces), _STEP):
         some = faces[start : start + _STEP]
-        yield some, np.stack([vertices[some[:, i]].astype(np.float64) for i in range(3)])
+        a, b, c = (np.stack([x[which] for x in columns]).astype(np.float64) for which in some.T)
+        yield some, (a, b, c)
+
+
+def _normals(a: F64, b: F64, c: F64) -> tuple[F64, F64]:
+    """Normals (3, n) of triangles, as long as twice their areas, and these lengths (n,)."""
+    (ux, uy, uz), (vx, vy, vz) = b - a, c - a
+    normals = np.stack([uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx])
+    x, y, z = normals
+    return normals, np.sqrt(x * x + y * y + z * z)
 
 
 def area_centre(vertices: F32, faces: I32) -> F64:
     """The mean of the triangles' centroids, weighted by their areas (3,)."""
     total, area = np.zeros(3), 0.0
     for _, (a, b, c) in _corners(vertices, faces):
-        double_areas = np.linalg.norm(np.cross(b - a, c - a), axis=1)
-        total += double_areas @ (a + b + c) / 3
+        _, double_areas = _normals(a, b, c)
+        total += (a + b + c) @ double_areas / 3
         area += float(double_areas.sum())
     if not area > 0:
         raise MeshError("all triangles have zero area")
@@ -53,11 +63,10 @@ def areas_and_slopes(vertices: F32, faces: I32) -> tuple[F64, F64]:
     areas, heights = np.empty(len(faces)), np.empty(len(faces))
     start = 0
     for some, (a, b, c) in _corners(vertices, faces):
-        normals = np.cross(b - a, c - a)
-        lengths = np.linalg.norm(normals, axis=1)
+        normals, lengths = _normals(a, b, c)
         part = slice(start, start := start + len(some))
         areas[part] = lengths / 2
-        heights[part] = np.divide(normals[:, 1], lengths, out=np.zeros_like(lengths), where=lengths > 0)
+        heights[part] = np.divide(normals[1], lengths, out=np.zeros_like(lengths), where=lengths > 0)
     return areas, heights
 
 
@@ -65,9 +74,9 @@ def vertex_normals(vertices: F32, faces: I32) -> F32:
     """Unit normals (V, 3): the mean of a vertex's triangles, weighted by area; 0 where there are none."""
     sums = np.zeros((3, len(vertices)))
     for some, (a, b, c) in _corners(vertices, faces):
-        normals = np.cross(b - a, c - a)
+        normals, _ = _normals(a, b, c)
         for axis in range(3):
-            weights = np.repeat(normals[:, axis], 3)
+            weights = np.repeat(normals[axis], 3)
             sums[axis] += np.bincount(some.ravel(), weights, minlength=len(vertices))
     lengths = np.sqrt((sums**2).sum(axis=0))
     np.divide(sums, lengths, out=sums, where=lengths > 0)
