@@ -18,9 +18,10 @@ from pipeline.geometry.depth import coding_of
 from pipeline.geometry.lighting import MOST_LAMPS
 from pipeline.geometry.transform import view_turn
 from pipeline.records import F32, F64, Camera, Frame, Light, Mesh, View, Window
-from pipeline.render.buffers import BINDINGS, WORD, Growing
+from pipeline.render.buffers import BINDINGS, WORD, Buffers
 from pipeline.render.context import create_context
 from pipeline.render.kernels import Kernel, Value
+from pipeline.render.occlusion import Occlusion
 from pipeline.render.planes import U32, Layer, Planes
 from pipeline.render.sight import SEEN_WORDS, Box, Sight, lens_of
 from pipeline.render.upload import Upload
@@ -47,11 +48,11 @@ class Renderer:
             self._context = create_context(self.device)
             self._owned.callback(self._context.release)
             self._most_words = self._check_size()
+            self._buffers = Buffers(self._context)
+            self._owned.callback(self._buffers.release)
             self._sight = Sight(self._context)
             self._owned.callback(self._sight.release)
             self._tilt = self._kernel("tilt.comp", {})
-            self._out = Growing(self._context, "PLANES")
-            self._owned.callback(self._out.release)
         except BaseException:
             self._owned.close()
             raise
@@ -71,15 +72,29 @@ class Renderer:
         """
         self._scan.close()  # an abandoned scan's, whose own end must not release this one
         with ExitStack() as self._scan:
-            scan = self._scan.enter_context(Upload(self._context, mesh))
+            scan = self._scan.enter_context(Upload(self._context, self._buffers, mesh))
             if self._planes.kinds & _NEED_NORMALS:
                 scan.add_normals(self._tilt)
             if self._planes.kinds & _NEED_PAINT:
                 scan.add_paint()
             if openness is not None:
                 scan.add_openness(openness)
+            self._begun = scan
             for view in views:
+                if self._begun is not scan:
+                    raise RenderError("another scan has been begun; finish one before the next")
                 yield self._draw(scan, view, openness is not None)
+
+    def openness(self, mesh: Mesh) -> F32:
+        """How much of the room each vertex of an aligned mesh sees (V,), 0 to 1."""
+        with ExitStack() as owned:
+            scan = owned.enter_context(Upload(self._context, self._buffers, mesh))
+            scan.add_normals(self._tilt)
+            occlusion = Occlusion(self._context, self._sight)
+            owned.callback(occlusion.release)
+            found = occlusion.openness(scan)
+        self._check_gl()
+        return found
 
     def _check_size(self) -> int:
         """How many words a buffer of this GL holds; pictures that it cannot hold are refused."""
@@ -108,7 +123,6 @@ class Renderer:
         if (camera.width, camera.height) != (self.size, self.size):
             raise RenderError(f"camera is {camera.width} x {camera.height}, pictures {self.size}")
         turn = view_turn(view.yaw, view.pitch)
-        scan.bind()
         box = self._sight.place(scan, camera, _pose(camera, turn))
         resolve = self._resolver(scan, has_openness)
         resolve.set(**_uniforms(camera, turn, view.light))
@@ -132,7 +146,7 @@ class Renderer:
 
     def _resolve(self, resolve: Kernel, scan: Upload, band: Box) -> None:
         """Paint a band, texture by texture, those without one first."""
-        self._out.hold(band.count * self._planes.count)
+        self._buffers.hold("PLANES", band.count * self._planes.count)
         resolve.set(box=band.uniform())
         pictures = scan.picture_count if self._planes.kinds & _NEED_PAINT else 0
         for which in range(-1, pictures):
@@ -143,9 +157,8 @@ class Renderer:
 
     def _read(self, words: U32) -> None:
         """Fill planes (count, h, w) with what was painted."""
-        size = words[0].size * WORD
         for number, plane in enumerate(words):
-            self._out.buffer.read_into(plane, size=size, offset=number * size)
+            self._buffers.read("PLANES", plane, number * plane.size)
 
     def _check_gl(self) -> None:
         """Stop where GL says that something went wrong: what it drew cannot be trusted."""
