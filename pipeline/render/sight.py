@@ -13,12 +13,12 @@ import numpy as np
 
 from pipeline.geometry.camera import DISTANCE
 from pipeline.records import F64, Camera
-from pipeline.render.buffers import BINDINGS, WORD, Growing
+from pipeline.render.buffers import BINDINGS
 from pipeline.render.kernels import Kernel
 from pipeline.render.upload import Upload
 
-_SUBPIXEL_BITS = 8
-_SUBPIXELS = 1 << _SUBPIXEL_BITS
+SUBPIXEL_BITS = 8
+_SUBPIXELS = 1 << SUBPIXEL_BITS
 SEEN_WORDS = 4  # a pixel's: two keys and two faces
 _NEAREST = 0.01  # what is nearer to the camera is not drawn; nothing that is aligned comes near it
 _FARTHEST = 2 * DISTANCE  # and nothing that is aligned lies beyond
@@ -50,34 +50,32 @@ class Box:
 
 
 class Sight:
-    """The kernels that find out what is seen, and the pixels that they find it for."""
+    """The kernels that find out what is seen."""
 
     def __init__(self, context: moderngl.Context) -> None:
         defines = {name: str(number) for name, number in BINDINGS.items()}
-        defines["SUBPIXEL_BITS"] = str(_SUBPIXEL_BITS)
+        defines["SUBPIXEL_BITS"] = str(SUBPIXEL_BITS)
         self._place = Kernel(context, "place.comp", defines)
         self._cover = Kernel(context, "cover.comp", defines)
         self._cover_large = Kernel(context, "cover_large.comp", defines)
         self._forget = Kernel(context, "forget.comp", defines)
-        self._extent = context.buffer(reserve=4 * WORD)
-        self._seen = Growing(context, "SEEN")
 
     def release(self) -> None:
         """Give everything back."""
-        kernels = (self._place, self._cover, self._cover_large, self._forget)
-        for thing in (*kernels, self._extent, self._seen):
-            thing.release()
+        for kernel in (self._place, self._cover, self._cover_large, self._forget):
+            kernel.release()
 
     def place(self, scan: Upload, camera: Camera, to_camera: F64) -> Box:
         """Say where the vertices fall in the picture; the box of it that they lie in."""
         far = 1 << 30
-        self._extent.write(np.array([far, far, -far, -far], dtype=np.int32))
-        self._extent.bind_to_storage_buffer(BINDINGS["EXTENT"])
+        scan.buffers.put("EXTENT", np.array([far, far, -far, -far], dtype=np.int32))
         lanes = min(_LANES, scan.vertex_count)
         self._place.set(**lens_of(camera), to_camera=to_camera, stride=lanes)
         self._place.set(vertex_count=scan.vertex_count, nearest=_NEAREST, farthest=_FARTHEST)
         self._place.run(lanes)
-        left, top, right, bottom = (int(n) for n in np.frombuffer(self._extent.read(), dtype=np.int32))
+        found = np.empty(4, dtype=np.int32)
+        scan.buffers.read("EXTENT", found)
+        left, top, right, bottom = found.tolist()
         left, top = max(left // _SUBPIXELS, 0), max(top // _SUBPIXELS, 0)
         right, bottom = (
             min(right // _SUBPIXELS + 1, camera.width),
@@ -92,8 +90,8 @@ class Sight:
 
     def sound(self, scan: Upload, box: Box) -> None:
         """Find how near the faces of a box's pixels are, and not which; their record is empty before."""
-        self._seen.hold(box.count * SEEN_WORDS)
-        scan.forget_large()
+        scan.buffers.hold("SEEN", box.count * SEEN_WORDS)
+        scan.buffers.clear("LARGE", 1)
         self._sweep(scan, box, naming=False)
 
     def forget(self, box: Box) -> None:
