@@ -48,6 +48,11 @@ class Workspace:
         """The folder of meshes that were read from text once; it may be deleted at any time."""
         return self.root / "cache" / "meshes"
 
+    @property
+    def openness(self) -> Path:
+        """The folder of what meshes' vertices see of the room; it may be deleted at any time."""
+        return self.root / "cache" / "openness"
+
     def view(self, pitch: float, yaw: float) -> str:
         """The folder name of a view, as `2K2K_0_y_-30_x`; angles are degrees."""
         return f"{self.dataset}_{degrees_text(pitch)}_y_{degrees_text(yaw)}_x"
