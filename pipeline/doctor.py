@@ -18,8 +18,8 @@ from pathlib import Path
 from pipeline.errors import RenderError
 from pipeline.formats.body_files import VARIABLE, find_models, is_stand_in, model_folder
 from pipeline.render.probe import GLDevice, probe
+from pipeline.render.remedies import gl_fix, nvidia_fix, permission_fix
 
-EGL_PACKAGES = "libegl1 libgl1 libgl1-mesa-dri"
 FULL_SIZE = 2048  # a build's usual image side, pixels
 
 
@@ -107,28 +107,26 @@ def as_json(machine: Machine) -> dict[str, object]:
 
 
 def _look_at_gl() -> tuple[tuple[GLDevice, ...], list[Problem]]:
-    fix = f"{_as_root()}apt-get install -y --no-install-recommends {EGL_PACKAGES}"
     try:
         devices = tuple(probe())
     except RenderError as error:
-        return (), [Problem(f"EGL does not answer: {error}", fix, is_fatal=True)]
+        return (), [Problem(f"EGL does not answer: {error}", gl_fix(), is_fatal=True)]
     working = [device for device in devices if not device.problem]
     if not working:
-        return devices, [Problem("an EGL device that works", fix, is_fatal=True)]
+        return devices, [Problem("an EGL device that works", gl_fix(), is_fatal=True)]
     problems = []
-    if max(device.largest_target for device in working) < FULL_SIZE:
+    largest = max(device.largest_target for device in working)
+    if largest < FULL_SIZE:
         what = f"a device that draws {FULL_SIZE} x {FULL_SIZE} pixels; smaller images still work"
-        problems.append(Problem(what, f"{_program()} render ... --size {working[0].largest_target}"))
-    if Path("/dev/nvidiactl").exists() and all(device.is_software for device in working):
-        what = "GL on the NVIDIA card: only the software renderer answers"
-        problems.append(Problem(what, _nvidia_fix()))
+        problems.append(Problem(what, f"{_program()} render ... --size {largest}"))
+    if all(device.is_software for device in working):
+        if nvidia_fix():
+            what = "GL on the NVIDIA card: only the software renderer answers"
+            problems.append(Problem(what, nvidia_fix()))
+        elif permission_fix():
+            what = "GL on the card under /dev/dri: only the software renderer answers"
+            problems.append(Problem(what, permission_fix()))
     return devices, problems
-
-
-def _nvidia_fix() -> str:
-    if Path("/.dockerenv").exists():
-        return "docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=all ..."
-    return f"{_as_root()}apt-get install -y libegl-nvidia0    (Ubuntu: libnvidia-gl-<driver version>)"
 
 
 def _look_at_torch() -> tuple[str, str, list[Problem]]:
@@ -211,7 +209,8 @@ def _device_lines(device: GLDevice) -> list[str]:
     target = f"targets up to {device.largest_target} x {device.largest_target}"
     return [
         f"{head}{device.renderer}, {kind}",
-        f"{'':12}{device.vendor}, GL {device.version}, {target}",
+        f"{'':12}{device.vendor}, GL {device.version}",
+        f"{'':12}{target}, meshes up to {device.most_faces / 1e6:.0f} million faces",
     ]
 
 
@@ -222,7 +221,3 @@ def _gigabytes(size: int) -> str:
 def _program() -> str:
     """How this program is called from here: by its place where its name alone is not found."""
     return "scan2k" if shutil.which("scan2k") else str(Path(sys.executable).with_name("scan2k"))
-
-
-def _as_root() -> str:
-    return "" if os.geteuid() == 0 else "sudo "

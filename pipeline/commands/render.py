@@ -12,6 +12,16 @@ from pipeline.commands.progress import reporting
 from pipeline.config import RenderRequest
 
 
+def _device(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
+    """An EGL device's index; None = auto."""
+    if value == "auto":
+        return None
+    if not value.isdecimal():
+        fault = f"{value!r} is neither auto nor the index of an EGL device; `scan2k doctor` lists them"
+        raise click.BadParameter(fault, ctx, param)
+    return int(value)
+
+
 @click.command()
 @click.argument("dataset")
 @data_option
@@ -43,6 +53,13 @@ from pipeline.config import RenderRequest
     metavar="DIR",
     type=click.Path(path_type=Path),
     help="Where SMPL-X's files are; see doctor.",
+)
+@click.option(
+    "--gl-device",
+    metavar="auto|N",
+    callback=_device,
+    default="auto",
+    help="EGL device that draws, as doctor counts them; auto takes a card, or else software.",
 )
 @click.option("--max-texture-mpx", type=int, help="Megapixels that textures may have; 268 if not given.")
 @click.option("--size", type=int, default=RenderRequest.size, help="Side of an image, in pixels.")

@@ -25,6 +25,17 @@ def context_settings(device: int) -> dict[str, object]:
     return {"backend": "egl", "libegl": LIBEGL, "libgl": LIBGL, "device_index": device}
 
 
+def missing_libraries() -> list[str]:
+    """Those of the two libraries that this machine does not have."""
+    missing = []
+    for name in (LIBEGL, LIBGL):
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            missing.append(name)
+    return missing
+
+
 def device_count() -> int:
     """How many EGL devices there are; 0 without the libraries, or where they cannot list any."""
     return len(_handles())
@@ -40,18 +51,15 @@ def can_open(device: int) -> bool:
     display = get_display(_PLATFORM_DEVICE, handles[device], None) if get_display else None
     if not display:
         return False
-    started = bool(egl.eglInitialize(ctypes.c_void_p(display), None, None))
-    egl.eglTerminate(ctypes.c_void_p(display))
-    return started
+    # Not terminated: a device has one display in a process, and that would end the contexts it already has.
+    return bool(egl.eglInitialize(ctypes.c_void_p(display), None, None))
 
 
 def _handles() -> list[int | None]:
     """The devices' handles, in the order of their indices."""
-    try:
-        egl = ctypes.CDLL(LIBEGL)
-        ctypes.CDLL(LIBGL)
-    except OSError:
+    if missing_libraries():
         return []
+    egl = ctypes.CDLL(LIBEGL)
     query = _extension(egl, b"eglQueryDevicesEXT", ctypes.c_uint, (ctypes.c_int, *_POINTERS))
     found = (ctypes.c_void_p * _MOST_DEVICES)()
     count = ctypes.c_int(0)

@@ -20,6 +20,7 @@ from pipeline.errors import RenderError
 from pipeline.render.egl import device_count
 
 _SOFTWARE = ("llvmpipe", "softpipe", "swrast", "swiftshader", "software")
+_FACE_BYTES = 12  # three corners of 32 bits, in the buffer that holds a mesh's faces
 _SECONDS = 30.0
 _ROOT = Path(__file__).resolve().parents[2]
 _SELF = (sys.executable, "-P", "-m", "pipeline.render.probe")
@@ -34,17 +35,31 @@ class GLDevice:
     renderer: str = ""
     version: str = ""
     largest_target: int = 0  # pixels along one side
+    most_faces: int = 0  # of one mesh
     is_software: bool = False
     problem: str = ""
 
 
 def probe() -> list[GLDevice]:
     """Every EGL device found, in the order of its index; `RenderError` where even counting them fails."""
-    count = int(ask((*_SELF, "count")))
+    count = device_count_apart()
     if count == 0:
         return []
     with ThreadPoolExecutor(max_workers=min(count, 8)) as pool:
-        return list(pool.map(_probe_one, range(count)))
+        return list(pool.map(probe_one, range(count)))
+
+
+def device_count_apart() -> int:
+    """How many EGL devices there are, counted in a process of its own."""
+    return int(ask((*_SELF, "count")))
+
+
+def probe_one(index: int) -> GLDevice:
+    """One EGL device; where it does not work the problem is in the answer."""
+    try:
+        return GLDevice(**json.loads(ask((*_SELF, str(index)))))
+    except RenderError as error:
+        return GLDevice(index=index, problem=str(error))
 
 
 def ask(command: Sequence[str], seconds: float = _SECONDS) -> str:
@@ -67,9 +82,10 @@ def ask(command: Sequence[str], seconds: float = _SECONDS) -> str:
 def describe(index: int) -> GLDevice:
     """This device, asked in this process."""
     # Here, not above: counting devices must work, and be quick, without the binding.
-    from pipeline.render.context import create_context  # noqa: PLC0415
+    from pipeline.render.context import open_context  # noqa: PLC0415
 
-    with create_context(index) as context:
+    context = open_context(index)
+    try:
         info = context.info
         return GLDevice(
             index=index,
@@ -79,15 +95,11 @@ def describe(index: int) -> GLDevice:
             largest_target=min(
                 info["GL_MAX_TEXTURE_SIZE"], info["GL_MAX_RENDERBUFFER_SIZE"], *info["GL_MAX_VIEWPORT_DIMS"]
             ),
+            most_faces=info["GL_MAX_SHADER_STORAGE_BLOCK_SIZE"] // _FACE_BYTES,
             is_software=any(word in info["GL_RENDERER"].lower() for word in _SOFTWARE),
         )
-
-
-def _probe_one(index: int) -> GLDevice:
-    try:
-        return GLDevice(**json.loads(ask((*_SELF, str(index)))))
-    except RenderError as error:
-        return GLDevice(index=index, problem=str(error))
+    finally:
+        context.release()
 
 
 def _main(wish: str) -> None:
