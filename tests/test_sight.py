@@ -7,13 +7,15 @@ from collections.abc import Iterator
 import embree
 import numpy as np
 import pytest
-from drawing import SQUARE, Drawn, Studio, ball, bumpy, coloured, quad, studio
+from drawing import SQUARE, WHITE, Drawn, Studio, ball, bumpy, coloured, quad, studio
 from raycaster import cast
 
-from pipeline.geometry.camera import portrait_camera, rays
+from pipeline.geometry.camera import portrait_camera, project, rays
 from pipeline.geometry.depth import coding_of, encode
 from pipeline.geometry.transform import view_turn
-from pipeline.records import F64, Camera
+from pipeline.records import F64, Camera, Mesh, View, Window
+from pipeline.render.planes import SIDES, Layer
+from pipeline.render.renderer import Renderer
 
 SIZE = 256
 STEP = 1 / (32 * portrait_camera(SIZE).fx)
@@ -146,3 +148,86 @@ def test_surfaces_half_a_step_of_full_size_apart_are_told_apart(shoot: Studio, o
     middle = slice(100, 156), slice(100, 156)
     assert (drawn.front.color[middle] == [255, 0, 0]).all()
     assert (drawn.back.color[middle] == [0, 0, 255]).all()
+
+
+def fan(middle: object, radius: float, count: int) -> Mesh:
+    """Slivers around a middle, a tilted disc of them."""
+    turn = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    rim = np.column_stack([np.cos(turn), np.sin(turn), 0.3 * np.cos(turn)]) * radius + np.asarray(middle)
+    faces = [[0, 1 + i, 1 + (i + 1) % count] for i in range(count)]
+    return coloured(np.vstack([[middle], rim]), faces)
+
+
+def edge_distance(pixel: F64, mesh: Mesh, camera: Camera) -> float:
+    """How many pixels a place in the picture is away from the nearest edge of a face."""
+    corners = project(mesh.vertices.astype(np.float64), camera)[mesh.faces, :2]
+    starts, sides = corners, np.roll(corners, -1, axis=1) - corners
+    share = np.einsum("fij,fij->fi", pixel - starts, sides) / np.einsum("fij,fij->fi", sides, sides)
+    nearest = starts + sides * share.clip(0, 1)[..., None]
+    return float(np.linalg.norm(nearest - pixel, axis=2).min())
+
+
+ALONE = {
+    "a triangle over the picture and far beyond": coloured(
+        [[-0.9, -0.4, 0.0], [0.9, -0.4, 0.1], [0.0, 0.9, -0.2]], [[0, 1, 2]]
+    ),
+    "a triangle that leaves by the corner": coloured(
+        [[0.2, 0.2, 0.2], [0.9, 0.3, 0.1], [0.3, 0.9, 0.0]], [[0, 1, 2]]
+    ),
+    "a small triangle": coloured([[0.0, 0.0, 0.0], [0.06, 0.0, 0.1], [0.02, 0.1, 0.1]], [[0, 1, 2]]),
+    "a needle": coloured([[-0.4, -0.4, 0.0], [0.4, 0.39, 0.1], [0.4, 0.4, 0.1]], [[0, 1, 2]]),
+    "a disc of needles": fan([0.01, 0.02, 0.0], 0.35, 720),
+    "a disc that is partly outside": fan([0.4, -0.3, 0.1], 0.3, 24),
+    "a face close to the camera": coloured(
+        [[-0.02, -0.02, 0.9], [0.03, -0.02, 0.92], [0.0, 0.03, 0.95]], [[0, 1, 2]]
+    ),
+}
+
+
+@both
+@pytest.mark.parametrize("name", ALONE)
+def test_single_faces_of_every_size_are_what_the_ray_caster_sees(
+    shoot: Studio, camera: Camera, name: str
+) -> None:
+    mesh = ALONE[name]
+    drawn = shoot(mesh, camera=camera)
+    sight = embree.cast(mesh.vertices, mesh.faces, SIZE, camera.parallel)
+    hit = drawn.front.hit
+    assert sight.seen.sum() > 20
+    for row, column in np.argwhere(hit != sight.seen):  # corners go to the nearest 1/256 pixel
+        assert edge_distance(np.array([column, row]) + 0.5, mesh, camera) < 1 / 256
+    seen = hit & sight.seen
+    for side, hits in zip(drawn.sides(), (sight.nearest, sight.farthest), strict=True):
+        apart = float(np.abs(side.length[seen] - hits.length[hit[sight.seen]]).max())
+        assert apart < STEP / 10
+    check_codes(drawn, camera)
+
+
+@pytest.mark.parametrize(
+    ("size", "parallel"),
+    [(16, False), (257, True), (2048, False), pytest.param(4096, True, marks=pytest.mark.slow)],
+)
+def test_a_plane_over_the_whole_picture_has_no_holes_at_any_size(size: int, parallel: bool) -> None:
+    """Two large triangles, whose common edge goes through the centres of pixels.
+
+    A loop over so many pixels ends early on Mesa's software rasteriser if a face has one work group.
+    """
+    camera = portrait_camera(size, parallel)
+    layers = [Layer(kind, side) for kind in ("depth", "length") for side in SIDES]
+    slope, low = np.array([0.05, 0.1]), -0.1
+    corners = SQUARE * 2
+    mesh = coloured(np.column_stack([corners, corners @ slope + low]), [[0, 1, 2], [0, 2, 3]])
+    with Renderer(size, layers) as renderer:
+        (frame,) = renderer.shoot(mesh, [View(0.0, 0.0, camera, WHITE)])
+    assert frame.window == Window(0, 0, size, size)
+    starts, along = rays(camera)
+    normal = np.array([-slope[0], -slope[1], 1.0])  # the plane z = low + slope . (x, y)
+    expected = (low - starts @ normal) / (along @ normal)
+    code_2048 = ((expected - 1) * portrait_camera(2048).fx + 1024) * 32
+    f, c = camera.fx, size / 2
+    code = code_2048 if size > 2048 else ((expected - 1) * f + c) * 32
+    for side in (frame.front, frame.back):
+        assert side.length is not None and side.depth is not None
+        assert side.length.shape == (size, size)
+        assert float(np.abs(side.length - expected).max()) < 5e-7
+        assert float(np.abs(side.depth - code).max()) < 0.55
