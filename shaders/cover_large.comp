@@ -1,5 +1,6 @@
 #version 430 core
-// The same for the faces that cover many pixels: a work group takes one, each invocation some of its pixels.
+// The same for the faces that cover many pixels: a column of work groups takes one, each invocation some of its
+// pixels. No loop of Mesa's software rasteriser goes round more than 65,535 times.
 layout(local_size_x = 64) in;
 
 #include "grid.glsl"
@@ -16,14 +17,19 @@ void cover(uint face) {
     pixels = ivec4(max(pixels.xy, box.xy), min(pixels.zw, box.xy + box.zw - 1));
     ivec2 wide = max(pixels.zw - pixels.xy + 1, 0);
     double area = area_of(a.at, b.at, c.at);
+    double way = sign(area);
     if (area == 0.0) return;
-    for (int i = int(gl_LocalInvocationID.x); i < wide.x * wide.y; i += int(gl_WorkGroupSize.x)) {
+    int share = int(gl_WorkGroupID.y * gl_WorkGroupSize.x + gl_LocalInvocationID.x);
+    int shares = int(gl_NumWorkGroups.y * gl_WorkGroupSize.x);
+    for (int i = share; i < wide.x * wide.y; i += shares) {
         ivec2 pixel = pixels.xy + ivec2(i % wide.x, i / wide.x);
         ivec2 p = centre_of(pixel);
-        double of_b = area_of(a.at, p, c.at) / area;
-        double of_c = area_of(a.at, b.at, p) / area;
-        if (min(of_b, of_c) < 0.0 || of_b + of_c > 1.0) continue;
-        precise double key = double(a.key) + of_b * double(b.key - a.key) + of_c * double(c.key - a.key);
+        // Whole numbers, without a rounding: of two faces, one at least has what lies on their common edge.
+        double of_b = way * area_of(a.at, p, c.at);
+        double of_c = way * area_of(a.at, b.at, p);
+        if (min(min(of_b, of_c), way * area - of_b - of_c) < 0.0) continue;
+        precise double rise = of_b * double(b.key - a.key) + of_c * double(c.key - a.key);
+        precise double key = double(a.key) + rise / (way * area);
         show(pixel, float(key), face);
     }
 }

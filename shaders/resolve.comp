@@ -1,5 +1,5 @@
 #version 430 core
-// What is to be seen in each pixel of a box, on the nearest and on the farthest face that its ray meets.
+// What is to be seen in the pixels of a list, on the nearest and on the farthest face that their rays meet.
 layout(local_size_x = 64) in;
 
 #include "item.glsl"
@@ -14,6 +14,10 @@ layout(std430, binding = TILTS) readonly buffer Tilts { int tilts[]; };
 #if OPEN
 layout(std430, binding = OPENNESS) readonly buffer Openness { float openness[]; };
 #endif
+layout(std430, binding = HITS) readonly buffer Hits {
+    uint hit_count;
+    uint hits[];
+};
 layout(std430, binding = PLANES) writeonly buffer Planes { uint planes[]; };
 
 uniform int which; // only faces of this texture are painted; -1 = those that have none, and all that is not paint
@@ -24,8 +28,10 @@ uniform mat3 to_viewer; // and as x right, y up, z towards the camera
 
 const float NORMAL_CODES = 65535.0;
 
+uint pixel_index;
+
 void put(int plane, uint value) {
-    planes[uint(plane) * uint(box.z * box.w) + item()] = value;
+    planes[uint(plane) * uint(box.z * box.w) + pixel_index] = value;
 }
 
 void put(int plane, vec3 value) {
@@ -55,14 +61,14 @@ uint depth_code(float ray_length) {
     return uint(clamp(roundEven((ray_length - coding.x) * coding.y + coding.z), 1.0, 65535.0));
 }
 
-void put_shape(int side, bool hit, float ray_length, vec3 normal) {
-    if (MASK_PLANE(side) >= 0) put(MASK_PLANE(side), hit ? 255u : 0u);
-    if (DEPTH_PLANE(side) >= 0) put(DEPTH_PLANE(side), hit ? depth_code(ray_length) : 0u);
-    if (LENGTH_PLANE(side) >= 0) put(LENGTH_PLANE(side), hit ? floatBitsToUint(ray_length) : 0u);
-    vec3 seen = to_viewer * normal;
-    if (DIRECTION_PLANE(side) >= 0) put(DIRECTION_PLANE(side), hit ? seen : vec3(0.0));
+void put_shape(int side, float ray_length, vec3 normal) {
+    if (MASK_PLANE(side) >= 0) put(MASK_PLANE(side), 255u);
+    if (DEPTH_PLANE(side) >= 0) put(DEPTH_PLANE(side), depth_code(ray_length));
+    if (LENGTH_PLANE(side) >= 0) put(LENGTH_PLANE(side), floatBitsToUint(ray_length));
+    vec3 seen_normal = to_viewer * normal;
+    if (DIRECTION_PLANE(side) >= 0) put(DIRECTION_PLANE(side), seen_normal);
     if (NORMAL_PLANE(side) >= 0) {
-        uvec3 code = hit ? uvec3(round((seen + 1.0) / 2.0 * NORMAL_CODES)) : uvec3(0u);
+        uvec3 code = uvec3(round((seen_normal + 1.0) / 2.0 * NORMAL_CODES));
         put(NORMAL_PLANE(side), code.x | code.y << 16);
         put(NORMAL_PLANE(side) + 1, code.z);
     }
@@ -74,12 +80,6 @@ void put_paint(int side, vec3 paint, vec3 normal, float open_to_light) {
         vec3 shade = to_srgb(to_linear(paint) * received(to_world * normal, open_to_light));
         put(SHADED_PLANE(side), packUnorm4x8(vec4(shade, 1.0)));
     }
-}
-
-void put_nothing(int side) {
-    put_shape(side, false, 0.0, vec3(0.0));
-    if (COLOR_PLANE(side) >= 0) put(COLOR_PLANE(side), 0u);
-    if (SHADED_PLANE(side) >= 0) put(SHADED_PLANE(side), 0u);
 }
 
 float open_at(Face face, vec3 weights) {
@@ -96,12 +96,12 @@ void resolve(int side, uint index, vec2 centre) {
     if (!painted && !shaped) return;
     Face face = face_of(index);
     Ray ray = ray_through(centre);
-    vec3 weights = hold(meet(ray, face));
+    vec3 weights = hold(meet(ray, face), ray, face);
     vec3 normal = vec3(0.0);
     if (NORMAL_PLANE(side) >= 0 || DIRECTION_PLANE(side) >= 0 || SHADED_PLANE(side) >= 0) {
         normal = normal_at(face, weights, ray, side);
     }
-    if (shaped) put_shape(side, true, length_to(mixed(weights, face.a, face.b, face.c)), normal);
+    if (shaped) put_shape(side, length_to(mixed(weights, face.a, face.b, face.c)), normal);
     if (!painted || COLOR_PLANE(side) < 0 && SHADED_PLANE(side) < 0) return;
     vec3 paint;
 #if TEXTURED
@@ -115,23 +115,15 @@ void resolve(int side, uint index, vec2 centre) {
     put_paint(side, paint, normal, open_at(face, weights));
 }
 
-void see(int side, uint face, vec2 centre) {
-    if (face > 0u) {
-        resolve(side, face - 1u, centre);
-    } else if (which < 0) {
-        put_nothing(side);
-    }
-}
-
 void main() {
-    int i = int(item());
-    if (i >= box.z * box.w) return;
-    ivec2 pixel = box.xy + ivec2(i % box.z, i / box.z);
+    if (item() >= hit_count) return;
+    pixel_index = hits[item()];
+    ivec2 pixel = box.xy + ivec2(int(pixel_index) % box.z, int(pixel_index) / box.z);
     uint at = seen_at(pixel);
     vec2 centre = vec2(pixel) + 0.5;
     // One after the other and not in a loop, so that the compiler knows the side and drops what nobody asked for.
-    see(0, seen[at + 2u], centre);
-    see(1, seen[at + 3u], centre);
+    resolve(0, seen[at + 2u] - 1u, centre);
+    resolve(1, seen[at + 3u] - 1u, centre);
     if (last) {
         for (uint k = 0u; k < 4u; k++) seen[at + k] = 0u;
     }

@@ -14,7 +14,9 @@ import numpy.typing as npt
 
 WORD = 4  # bytes
 # Which binding each buffer has, as the shaders call it.
-_NAMES = "VERTICES FACES PLACED LARGE EXTENT SEEN TILTS COLORS OPENNESS PLANES UVS FACE_UVS FACE_TEXTURES"
+_NAMES = """
+    VERTICES FACES PLACED LARGE EXTENT SEEN HITS TILTS COLORS OPENNESS PLANES UVS FACE_UVS FACE_TEXTURES
+"""
 BINDINGS = {name: number for number, name in enumerate(_NAMES.split())}
 
 

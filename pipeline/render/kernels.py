@@ -56,7 +56,7 @@ class Kernel:
 
     def run(self, count: int) -> None:
         """Run once for each of `count` items, after all that was run before."""
-        groups = -(-count // _GROUP)
+        groups = -(-max(count, 1) // _GROUP)
         across = min(groups, _MOST_GROUPS)
         self.run_groups(across, -(-groups // across))
 

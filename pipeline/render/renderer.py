@@ -53,6 +53,7 @@ class Renderer:
             self._sight = Sight(self._context)
             self._owned.callback(self._sight.release)
             self._tilt = self._kernel("tilt.comp", {})
+            self._lister = self._kernel("gather.comp", {"PLANE_COUNT": f"{self._planes.count}u"})
         except BaseException:
             self._owned.close()
             raise
@@ -126,14 +127,16 @@ class Renderer:
         box = self._sight.place(scan, camera, _pose(camera, turn))
         resolve = self._resolver(scan, has_openness)
         resolve.set(**_uniforms(camera, turn, view.light))
-        words = np.empty((self._planes.count, box.height, box.width), dtype=np.uint32)
+        words, seen = np.empty((self._planes.count, box.height, box.width), dtype=np.uint32), 0
         for start, stop in self._bands(box):
             band = box.rows(start, stop)
             self._sight.look(scan, band)
-            self._resolve(resolve, scan, band)
+            hits = self._gather(band)
+            self._resolve(resolve, scan, band, hits)
             self._read(words[:, start:stop])
+            seen += hits
         self._check_gl()
-        if not words.any():
+        if not seen:
             raise MeshError(f"nothing of it is in the picture at yaw {view.yaw:g}, pitch {view.pitch:g}")
         return self._planes.frame(words, Window(box.top, box.left, self.size, self.size))
 
@@ -144,16 +147,26 @@ class Renderer:
         for start in range(0, box.height, step):
             yield start, min(start + step, box.height)
 
-    def _resolve(self, resolve: Kernel, scan: Upload, band: Box) -> None:
-        """Paint a band, texture by texture, those without one first."""
+    def _gather(self, band: Box) -> int:
+        """List the pixels of a band that see anything; how many they are."""
         self._buffers.hold("PLANES", band.count * self._planes.count)
+        self._buffers.hold("HITS", 1 + band.count)
+        self._buffers.clear("HITS", 1)
+        self._lister.set(box=band.uniform())
+        self._lister.run(band.count)
+        hits = np.zeros(1, dtype=np.uint32)
+        self._buffers.read("HITS", hits)
+        return int(hits[0])
+
+    def _resolve(self, resolve: Kernel, scan: Upload, band: Box, hits: int) -> None:
+        """Paint the pixels that are listed, texture by texture, those without one first."""
         resolve.set(box=band.uniform())
         pictures = scan.picture_count if self._planes.kinds & _NEED_PAINT else 0
         for which in range(-1, pictures):
             if which >= 0:
                 scan.use_picture(which)
             resolve.set(which=which, last=which == pictures - 1)
-            resolve.run(band.count)
+            resolve.run(hits)
 
     def _read(self, words: U32) -> None:
         """Fill planes (count, h, w) with what was painted."""
