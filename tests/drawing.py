@@ -105,7 +105,7 @@ def same_bytes(a: Drawn, b: Drawn) -> None:
             np.testing.assert_array_equal(one, other, err_msg=field.name)
 
 
-def coloured(vertices: F64 | F32, faces: object, colors: object = 128) -> Mesh:
+def coloured(vertices: object, faces: object, colors: object = 128) -> Mesh:
     """A mesh whose vertices have the given colours (V, 3), or all the same one."""
     places = np.asarray(vertices, dtype=np.float32)
     paint: U8 = np.broadcast_to(np.asarray(colors, dtype=np.uint8), places.shape).copy()

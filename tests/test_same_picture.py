@@ -102,7 +102,7 @@ def test_a_mesh_in_two_halves_is_the_mesh(shoot: Studio) -> None:
     mesh = bumpy(4)
     half = len(mesh.faces) // 2
     corners = np.concatenate([mesh.faces[:half], mesh.faces[half:] + len(mesh.vertices)]).astype(np.int32)
-    doubled = coloured(np.vstack([mesh.vertices] * 2), corners, np.vstack([mesh.colors] * 2))
+    doubled = coloured(np.vstack([mesh.vertices] * 2), corners, np.tile(np.asarray(mesh.colors), (2, 1)))
     a, b = shoot(mesh, 33), shoot(doubled, 33)
     for one, other in zip(a.sides(), b.sides(), strict=True):
         for layer in ("mask", "length", "depth", "color"):
