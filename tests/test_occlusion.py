@@ -62,11 +62,11 @@ def top(radius: float, height: float, tip: float) -> trimesh.Trimesh:
     return trimesh.Trimesh(vertices, sides, process=False)
 
 
-@pytest.mark.parametrize("detail", [2, 5])
-def test_a_ball_hides_nothing_from_itself(sees: Sees, detail: int) -> None:
-    ball = trimesh.creation.icosphere(detail)
-    seen = sees(ball.vertices * 0.35, ball.faces)
+def test_a_ball_hides_nothing_from_itself_and_a_vertex_without_faces_sees_all(sees: Sees) -> None:
+    ball = trimesh.creation.icosphere(4)
+    seen = sees(np.vstack([ball.vertices * 0.35, np.zeros((1, 3))]), ball.faces)
     assert seen.min() > 0.99 and seen.max() <= 1
+    assert seen[-1] == 1
 
 
 def test_it_does_not_matter_which_way_round_the_faces_are(sees: Sees) -> None:
@@ -85,7 +85,7 @@ def test_a_wall_hides_up_to_half(sees: Sees, away: float) -> None:
     assert sees(*together(floor, wall))[0] == pytest.approx(expected, abs=0.04)
 
 
-@pytest.mark.parametrize("height", [0.05, 0.1, 0.2])
+@pytest.mark.parametrize("height", [0.05, 0.2])
 def test_a_disc_overhead_hides_its_form_factor(sees: Sees, height: float) -> None:
     """A disc of radius r at the height h takes r^2 / (r^2 + h^2) of what a level place below it sees."""
     radius = 0.1
@@ -111,11 +111,6 @@ def test_the_bottom_of_a_deep_cup_is_dark(sees: Sees) -> None:
     assert bottom.sum() == 1
     assert seen[bottom] < 0.05
     assert seen[cup.vertices[:, 2] < -0.04].min() > 0.95
-
-
-def test_a_vertex_without_faces_sees_all(sees: Sees) -> None:
-    ball = trimesh.creation.icosphere(2)
-    assert sees(np.vstack([ball.vertices * 0.3, np.zeros((1, 3))]), ball.faces)[-1] == 1
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +156,7 @@ def test_it_is_the_same_again_and_leaves_no_trace_in_views(renderer: Renderer) -
     (after,) = renderer.shoot(mesh, [view])
     np.testing.assert_array_equal(before.front.shaded, after.front.shaded)
     (dimmed,) = renderer.shoot(mesh, [view], seen)
+    assert before.front.shaded is not None and dimmed.front.shaded is not None
     assert dimmed.front.shaded.mean() < 0.99 * before.front.shaded.mean()
     np.testing.assert_array_equal(seen, renderer.openness(mesh))
     with Renderer(64, [Layer("shaded")]) as other:

@@ -40,7 +40,6 @@ class Occlusion:
 
     def __init__(self, context: moderngl.Context, sight: Sight) -> None:
         numbers = {name: str(number) for name, number in BINDINGS.items()}
-        self._context = context
         self._sight = sight
         self._open = Kernel(context, "open.comp", {**numbers, "SUBPIXEL_BITS": str(SUBPIXEL_BITS)})
 
@@ -54,16 +53,16 @@ class Occlusion:
         It is that of the vertex's more open side, so it does not matter which way round faces are. The scan
         has been given its normals.
         """
-        sums = self._context.buffer(np.zeros(_SUMS * scan.vertex_count, dtype=np.float32))
-        try:
-            sums.bind_to_storage_buffer(BINDINGS["OPENNESS"])
-            pixel = 2 * scan.reach / SIZE
-            self._open.set(vertex_count=scan.vertex_count, pixel=pixel, bias=_BIAS, steepest=_STEEPEST)
-            for along in lines(LINES):
-                self._look(scan, along, pixel)
-            return _shares(np.frombuffer(sums.read(), dtype=np.float32))
-        finally:
-            sums.release()
+        sums = np.empty(_SUMS * scan.vertex_count, dtype=np.float32)
+        scan.buffers.clear("OPENNESS", sums.size)
+        pixel = 2 * scan.reach / SIZE
+        self._open.set(
+            vertex_count=scan.vertex_count, pixel=pixel, bias=np.array(_BIAS), steepest=_STEEPEST
+        )
+        for along in lines(LINES):
+            self._look(scan, along, pixel)
+        scan.buffers.read("OPENNESS", sums)
+        return _shares(sums)
 
     def _look(self, scan: Upload, along: F64, pixel: float) -> None:
         """Add what vertices see along one line, both ways."""
