@@ -42,6 +42,8 @@ def render(request: RenderRequest, report: Report) -> RenderSummary:
     lines: list[str] = []
     drawn = 0
     with Studio(work, request) as studio:
+        if studio.device.warning:
+            report(f"warning: {studio.device.warning}")
         found = _survey(work, layout, request, report)
         models = align.models_of(work, request.body_models)
         wish = Cleaning(request.drop_fragments, request.drop_floor)

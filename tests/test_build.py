@@ -57,6 +57,13 @@ def request(data: Path, **changes: object) -> RenderRequest:
     return RenderRequest("2K2K", data, yaws=YAWS, size=SIZE, **changes)  # type: ignore[arg-type]
 
 
+def told(wish: RenderRequest) -> list[str]:
+    """What a build says of its scans; what it says of the machine is another matter."""
+    said: list[str] = []
+    render(wish, said.append)
+    return [text for text in said if not text.startswith("warning: ")]
+
+
 def digests(data: Path) -> dict[str, str]:
     """Every file that a build made, and what is in it."""
     made = [p for folder in ("PERS", "list") for p in sorted((data / folder).rglob("*")) if p.is_file()]
@@ -141,8 +148,7 @@ def test_jpeg_xl_holds_the_same_pixels(tmp_path: Path) -> None:
 def test_the_front_comes_from_the_parameters(tmp_path: Path) -> None:
     facing_x(add_scan(tmp_path, "00003"))
     add_scan(tmp_path, "00007")
-    said: list[str] = []
-    render(request(tmp_path), said.append)
+    said = told(request(tmp_path))
     assert "90.0 degrees, known from SMPL-X parameters" in said[0]
     assert "front unknown" in said[1]
     camera, places = portrait_camera(SIZE), []
@@ -158,8 +164,7 @@ def test_the_front_comes_from_the_parameters(tmp_path: Path) -> None:
 def test_what_a_user_says_of_the_front_wins(tmp_path: Path) -> None:
     facing_x(add_scan(tmp_path, "00003"))
     (tmp_path / "obj" / "2K2K" / "overrides.toml").write_text("[00003]\nyaw = -40\n", encoding="utf-8")
-    said: list[str] = []
-    render(request(tmp_path), said.append)
+    said = told(request(tmp_path))
     assert "faces 40.0 degrees, known from override" in said[0]
     assert "warning: override and SMPL-X parameters are 50 degrees apart" in said[0]
 
@@ -203,7 +208,7 @@ def test_one_bad_scan_does_not_stop_the_others(tmp_path: Path) -> None:
     assert "00003.ply" in summary.rejects[0].reason
     assert "mesh has no colours" in summary.rejects[1].reason
     assert (summary.scans, summary.views) == (1, 2)
-    assert "00003 (1 of 3): not used" in said[0]
+    assert any("00003 (1 of 3): not used" in text for text in said)
     assert len((tmp_path / "list" / "2K2K_all.txt").read_text().splitlines()) == 2
 
 

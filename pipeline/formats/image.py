@@ -18,7 +18,7 @@ from pipeline.atomic import replacing
 from pipeline.errors import FormatError
 from pipeline.formats.blame import blaming
 from pipeline.formats.exr import encode_exr
-from pipeline.formats.jxl import encode_jxl, read_jxl
+from pipeline.formats.jxl import encode_jxl, read_jxl, require_codecs
 from pipeline.formats.png import encode_png, read_png
 from pipeline.formats.window import check_pixels
 from pipeline.records import F32, U8, U16, Window
@@ -49,6 +49,12 @@ def write_image(path: Path, pixels: U8 | U16 | F32, window: Window | None = None
     content = _ENCODERS[path.suffix](pixels, window)
     with replacing(path) as stream:
         stream.write(content)
+
+
+def require_writer(*formats: str) -> None:
+    """Refuse formats of which the package is not installed, before anything is drawn for them."""
+    if "jxl" in formats:
+        require_codecs()
 
 
 def write_color(path: Path, image: U8, window: Window | None = None) -> None:

@@ -49,14 +49,14 @@ def encode_jxl(pixels: U8 | U16, window: Window | None = None) -> bytes:
     """The file of a picture (h, w) or (h, w, 3) of 8 or 16 bits, which lies in `window`."""
     if pixels.ndim < 2 or pixels.shape[2:] not in {(), (3,)} or pixels.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"JPEG XL is not written of {pixels.dtype} {pixels.shape}")
-    codecs = _codecs()
+    codecs = require_codecs()
     packed: bytes = codecs.jpegxl_encode(whole(pixels, window), lossless=True, effort=_EFFORT, numthreads=1)
     return packed
 
 
 def read_jxl(path: Path, most_pixels: int) -> U8 | U16:
     """The picture (H, W) or (H, W, 3) in a JPEG XL file of 8 or 16 bits, grey or RGB."""
-    codecs = _codecs()
+    codecs = require_codecs()
     content = read_whole(path, _MOST_BYTES)
     with blaming(path):
         width, height = _size(_beginning(content))
@@ -71,7 +71,7 @@ def read_jxl(path: Path, most_pixels: int) -> U8 | U16:
         return pixels
 
 
-def _codecs() -> ModuleType:
+def require_codecs() -> ModuleType:
     """The package that knows JPEG XL."""
     try:
         import imagecodecs  # noqa: PLC0415  an extra

@@ -7,10 +7,11 @@ silhouettes are the same.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
+import moderngl
 import numpy as np
 
 from pipeline.errors import MeshError, RenderError
@@ -41,38 +42,81 @@ class Renderer:
         self._planes = Planes(layers)
         self._owned = ExitStack()
         self._scan = ExitStack()
+        self._begun: Upload | None = None
         self._resolvers: dict[tuple[bool, bool], Kernel] = {}
 
     def __enter__(self) -> Self:
+        self._context = create_context(self.device)
         try:
-            self._context = create_context(self.device)
-            self._owned.callback(self._context.release)
-            self._most_words = self._check_size()
-            self._buffers = Buffers(self._context)
-            self._owned.callback(self._buffers.release)
-            self._sight = Sight(self._context)
-            self._owned.callback(self._sight.release)
-            self._tilt = self._kernel("tilt.comp", {})
-            self._lister = self._kernel("gather.comp", {"PLANE_COUNT": f"{self._planes.count}u"})
+            with self._at_work():
+                self._most_words = self._check_size()
+                self._buffers = Buffers(self._context)
+                self._owned.callback(self._buffers.release)
+                self._sight = Sight(self._context)
+                self._owned.callback(self._sight.release)
+                self._tilt = self._kernel("tilt.comp", {})
+                self._lister = self._kernel("gather.comp", {"PLANE_COUNT": f"{self._planes.count}u"})
         except BaseException:
-            self._owned.close()
+            self._close()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._scan.close()
-        self._owned.close()
-        self._resolvers.clear()
+        self._close()
 
     def shoot(self, mesh: Mesh, views: Iterable[View], openness: F32 | None = None) -> Iterator[Frame]:
         """One frame a view, of an aligned mesh, which is uploaded once.
 
         `openness` (V,) is how much of the room each vertex sees, 0 to 1.
         """
-        self._scan.close()  # an abandoned scan's, whose own end must not release this one
-        with ExitStack() as self._scan:
+        scan = self._upload(mesh, openness)
+        try:
+            for view in views:
+                if self._begun is not scan:
+                    raise RenderError("another scan has been begun; finish one before the next")
+                with self._at_work():
+                    frame = self._draw(scan, view, openness is not None)
+                yield frame
+        finally:
+            if self._begun is scan:
+                with self._at_work():
+                    self._scan.close()
+
+    def openness(self, mesh: Mesh) -> F32:
+        """How much of the room each vertex of an aligned mesh sees (V,), 0 to 1."""
+        self._begun = None
+        with self._at_work(), ExitStack() as owned:
+            scan = owned.enter_context(Upload(self._context, self._buffers, mesh))
+            scan.add_normals(self._tilt)
+            occlusion = Occlusion(self._context, self._sight)
+            owned.callback(occlusion.release)
+            found = occlusion.openness(scan)
+            self._check_gl()
+        return found
+
+    def _close(self) -> None:
+        self._begun = None
+        with self._at_work():
+            self._scan.close()
+            self._owned.close()
+        self._context.release()
+        self._resolvers.clear()
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """GL calls within go to this renderer's context, and what they fail with is a RenderError."""
+        with self._context:
+            try:
+                yield
+            except moderngl.Error as error:
+                raise RenderError(f"GL fails while drawing: {error}") from error
+
+    def _upload(self, mesh: Mesh, openness: F32 | None) -> Upload:
+        """The mesh on the device, with all that its pictures need, in the place of the one before."""
+        with self._at_work():
+            self._scan.close()
             scan = self._scan.enter_context(Upload(self._context, self._buffers, mesh))
             if self._planes.kinds & _NEED_NORMALS:
                 scan.add_normals(self._tilt)
@@ -80,22 +124,8 @@ class Renderer:
                 scan.add_paint()
             if openness is not None:
                 scan.add_openness(openness)
-            self._begun = scan
-            for view in views:
-                if self._begun is not scan:
-                    raise RenderError("another scan has been begun; finish one before the next")
-                yield self._draw(scan, view, openness is not None)
-
-    def openness(self, mesh: Mesh) -> F32:
-        """How much of the room each vertex of an aligned mesh sees (V,), 0 to 1."""
-        with ExitStack() as owned:
-            scan = owned.enter_context(Upload(self._context, self._buffers, mesh))
-            scan.add_normals(self._tilt)
-            occlusion = Occlusion(self._context, self._sight)
-            owned.callback(occlusion.release)
-            found = occlusion.openness(scan)
-        self._check_gl()
-        return found
+        self._begun = scan
+        return scan
 
     def _check_size(self) -> int:
         """How many words a buffer of this GL holds; pictures that it cannot hold are refused."""

@@ -15,12 +15,13 @@ from pipeline.config import ORTHOGRAPHIC, RenderRequest
 from pipeline.datasets.scans import read_scan
 from pipeline.errors import ConfigError
 from pipeline.formats.harmonics import read_harmonics
-from pipeline.formats.image import write_image
+from pipeline.formats.image import require_writer, write_image
 from pipeline.geometry.camera import portrait_camera
 from pipeline.geometry.clean import clean
 from pipeline.geometry.presets import generator, preset_light
 from pipeline.geometry.transform import aligned
 from pipeline.records import Alignment, Frame, Mesh, Subject, View
+from pipeline.render.devices import pick_device
 from pipeline.render.planes import Layer
 from pipeline.render.renderer import Renderer
 from pipeline.store import DEPTH, MASK, NORMAL, SHADED, UNSHADED, Picture, Workspace
@@ -78,7 +79,10 @@ class Studio:
             for name in request.projections
         }
         self._radiance = read_harmonics(request.light_file) if request.light_file else None
-        self._renderer = Renderer(request.size, {shot.layer for shot in self.shots}, request.gl_device)
+        require_writer(request.image_format, request.geometry_format)
+        self.device = pick_device(request.gl_device)
+        layers = {shot.layer for shot in self.shots}
+        self._renderer = Renderer(request.size, layers, self.device.index)
 
     def __enter__(self) -> Self:
         self._renderer.__enter__()
