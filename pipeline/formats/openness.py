@@ -36,14 +36,14 @@ def kept_openness(folder: Path, mesh: Mesh, method: str, find: Callable[[], F32]
     if codes is None:
         codes = np.round(find().clip(0, 1) * _CODES).astype(np.uint8)
         _write(path, codes)
-    return codes.astype(np.float32) / _CODES
+    return np.asarray(codes, dtype=np.float32) / np.float32(_CODES)
 
 
 def _digest(mesh: Mesh, method: str) -> str:
     """A name for what decides the answer: of a mesh, where its vertices are and what its faces join."""
     digest = hashlib.sha256(f"{method}\n{mesh.vertices.shape} {mesh.faces.shape}\n".encode())
-    digest.update(np.ascontiguousarray(mesh.vertices, dtype="<f4"))
-    digest.update(np.ascontiguousarray(mesh.faces, dtype="<i4"))
+    digest.update(np.ascontiguousarray(mesh.vertices, dtype="<f4").data)
+    digest.update(np.ascontiguousarray(mesh.faces, dtype="<i4").data)
     return digest.hexdigest()
 
 
@@ -73,4 +73,4 @@ def _write(path: Path, codes: U8) -> None:
 
 
 def _checksum(codes: U8) -> bytes:
-    return zlib.crc32(codes).to_bytes(_CHECK, "little")
+    return zlib.crc32(codes.data).to_bytes(_CHECK, "little")
