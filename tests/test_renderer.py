@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from drawing import EVERY_LAYER, WHITE, Studio, ball, bumpy, coloured, quad, same_bytes, spread, studio
+from embree import blend, cast
 
-from pipeline.errors import RenderError
 from pipeline.geometry.camera import portrait_camera, rays
 from pipeline.geometry.lighting import irradiance
 from pipeline.geometry.presets import preset_light
-from pipeline.records import F64, Light, Mesh, View
+from pipeline.geometry.transform import view_turn
+from pipeline.records import F64, Light, View
 from pipeline.render import renderer as module
 from pipeline.render.planes import SIDES, Layer
 from pipeline.render.renderer import Renderer
@@ -74,6 +75,36 @@ def test_shade_is_albedo_times_what_the_light_gives(shoot: Studio) -> None:
         error = side.shaded[side.hit] - shade([200, 120, 40], received)
         assert np.abs(error).max() < 1.5, np.abs(error).max()
         assert abs(error.mean()) < 0.1 and np.abs(error).mean() < 0.3
+
+
+def test_openness_takes_from_the_room_and_not_from_the_lamps(shoot: Studio) -> None:
+    """Linear over the surface, as the vertices have it."""
+    light = preset_light("studio", np.random.default_rng(3))
+    mesh = quad(np.array([0.2, -0.2, -0.2, 0.2]), 180)
+    opened = np.array([1.0, 0.25, 0.0, 0.6], dtype=np.float32)
+    front = shoot(mesh, 20, light=light, openness=opened).front
+    sight = cast(mesh.vertices @ view_turn(20, 0).T, mesh.faces, SIZE)
+    both = sight.seen & front.hit
+    open_there = blend(opened[:, None], mesh.faces, sight.nearest)[front.hit[sight.seen]]
+    slope = np.array([0.4, 0.0, 0.6])  # the square falls by 0.4 over its width of 0.6
+    normal = view_turn(20, 0) @ slope / np.linalg.norm(slope)
+    lamps = irradiance(Light(np.zeros((9, 3)), light.towards, light.lamps), normal[None])
+    room = irradiance(Light(light.coefficients), normal[None])
+    assert lamps.min() > 0.1 and room.min() > 0.1
+    error = front.shaded[both] - shade([180] * 3, np.maximum(room * open_there + lamps, 0))
+    assert np.abs(error).max() < 0.6, np.abs(error).max()
+
+
+@pytest.mark.parametrize("preset", ["studio", "ring", "flat"])
+def test_shade_of_a_coloured_body_is_what_numpy_says(shoot: Studio, preset: str) -> None:
+    """From the colours and normals that are drawn beside it, lamps behind and all."""
+    light = preset_light(preset, np.random.default_rng(4))
+    drawn = shoot(bumpy(4), 200, -20, light=light)
+    for side in drawn.sides():
+        received = np.maximum(irradiance(light, side.direction[side.hit].astype(np.float64)), 0)
+        error = np.abs(side.shaded[side.hit] - shade(side.color[side.hit], received).clip(0, 255))
+        assert error.mean() < 1, error.mean()
+        assert np.percentile(error, 99.9) < 4, np.percentile(error, 99.9)  # dark albedos are steep
 
 
 def test_darkest_colours_take_the_straight_part_of_the_curve(shoot: Studio) -> None:
@@ -141,39 +172,3 @@ def test_making_a_renderer_touches_no_gl(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(module, "create_context", refuse)
     Renderer(SIZE, COLOR)
-
-
-def test_a_failure_half_way_releases_what_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    released = []
-
-    class Watched:
-        info = {"GL_MAX_TEXTURE_SIZE": 4096, "GL_MAX_SHADER_STORAGE_BLOCK_SIZE": 1 << 20}  # noqa: RUF012
-
-        def release(self) -> None:
-            released.append("context")
-
-    def broken(context: object) -> None:
-        raise RenderError("does not compile")
-
-    monkeypatch.setattr(module, "create_context", lambda device: Watched())
-    monkeypatch.setattr(module, "Sight", broken)
-    with pytest.raises(RenderError, match="compile"), Renderer(SIZE, COLOR):
-        pass
-    assert released == ["context"]
-
-
-def test_a_camera_of_another_size_is_refused() -> None:
-    view = View(0.0, 0.0, portrait_camera(SIZE // 2), WHITE)
-    with Renderer(SIZE, COLOR) as renderer, pytest.raises(RenderError, match="128 x 128"):
-        list(renderer.shoot(quad(), [view]))
-
-
-def test_a_picture_larger_than_gl_draws_is_refused() -> None:
-    with pytest.raises(RenderError, match="at most"), Renderer(1 << 20, COLOR):
-        pass
-
-
-def test_a_mesh_without_colours_is_refused(shoot: Studio) -> None:
-    mesh = quad()
-    with pytest.raises(Exception, match="no colours"):
-        shoot(Mesh(mesh.vertices, mesh.faces))
