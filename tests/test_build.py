@@ -136,6 +136,20 @@ def test_depth_and_normals_are_written_as_floats_on_request(tmp_path: Path) -> N
     assert np.abs((normal[stored > 0] + 1) / 2 * 65535 - codes[stored > 0]).max() < 0.51
 
 
+def test_occlusion_darkens_only_what_is_shaded_and_is_found_once(tmp_path: Path) -> None:
+    add_scan(tmp_path, "00003")
+    asked = replace(request(tmp_path), passes=("color", "shaded"))
+    render(asked, lambda text: None)
+    bright = digests(tmp_path)
+    render(replace(asked, occlusion=True), lambda text: None)
+    dark = digests(tmp_path)
+    assert {name for name in bright if bright[name] != dark[name]} == {n for n in bright if "SHADED" in n}
+    (kept,) = (tmp_path / "cache" / "openness").iterdir()
+    made = kept.stat().st_mtime_ns
+    render(replace(asked, occlusion=True), lambda text: None)
+    assert digests(tmp_path) == dark and kept.stat().st_mtime_ns == made
+
+
 def test_jpeg_xl_holds_the_same_pixels(tmp_path: Path) -> None:
     add_scan(tmp_path, "00003")
     render(replace(request(tmp_path), image_format="jxl", passes=("color", "depth")), lambda text: None)

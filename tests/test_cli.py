@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import signal
 import subprocess
@@ -159,7 +160,11 @@ def test_options_become_the_request_and_the_summary_is_told(
         return RenderSummary(3, 6, 30, (RejectRow("demo", "00002", "has no faces"),), 12.3)
 
     monkeypatch.setattr(build, "render", pretend)
-    options = "--yaws -30,0.5 --pitches -10,10 --size 64 --seed 5 --people 2 --vertices 9000".split()
+    options = (
+        "--yaws -30,0.5 --pitches -10,10 --size 64 --seed 5 --people 2 --vertices 9000 --passes depth,normal "
+        "--projections orthographic --light sh --light-file rooms.npy --format jxl --depth-format exr "
+        "--gl-device 1"
+    ).split()
     assert cli.main(["render", "demo", "--data", str(tmp_path), *options]) == 0
     expected = RenderRequest(
         dataset="demo",
@@ -170,6 +175,13 @@ def test_options_become_the_request_and_the_summary_is_told(
         seed=5,
         demo_people=2,
         demo_vertices=9000,
+        passes=("depth", "normal"),
+        projections=("orthographic",),
+        light="sh",
+        light_file=Path("rooms.npy"),
+        image_format="jxl",
+        depth_format="exr",
+        gl_device=1,
     )
     assert asked == [expected]
     told = capsys.readouterr()
@@ -177,6 +189,11 @@ def test_options_become_the_request_and_the_summary_is_told(
     assert "not used: 00002: has no faces\n" in told.out
     assert "scans drawn: 3, views: 6, images: 30, in 12 s\n" in told.out
     assert str(tmp_path / "list" / "demo_all.txt") in told.out
+
+
+def test_every_field_of_the_request_has_its_option() -> None:
+    options = {param.name for param in cli.scan2k.commands["render"].params}
+    assert options == {field.name for field in dataclasses.fields(RenderRequest)}
 
 
 def test_silence_is_broken_by_the_title(

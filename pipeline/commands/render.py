@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from pipeline.commands.options import angles, data_option, layout_option, listed
+from pipeline.commands.options import angles, data_option, layout_option, listed, names
 from pipeline.commands.progress import reporting
-from pipeline.config import RenderRequest
+from pipeline.config import DEPTH_FORMATS, IMAGE_FORMATS, LIGHTS, PASSES, PROJECTIONS, RenderRequest
 
 
 def _device(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
@@ -39,6 +39,45 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> int | Non
     callback=angles,
     default=listed(RenderRequest.pitches),
     help="Tilts; every yaw is drawn at each.",
+)
+@click.option(
+    "--passes",
+    metavar="NAME,...",
+    callback=names,
+    default=",".join(RenderRequest.passes),
+    help=f"Kinds of images: {', '.join(PASSES)}.",
+)
+@click.option(
+    "--projections",
+    metavar="NAME,...",
+    callback=names,
+    default=",".join(RenderRequest.projections),
+    help=f"Cameras: {', '.join(PROJECTIONS)}.",
+)
+@click.option(
+    "--light",
+    metavar="NAME",
+    default=RenderRequest.light,
+    help=f"Of the shaded pictures: {', '.join(LIGHTS)}.",
+)
+@click.option(
+    "--light-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="NPY file of spherical harmonics that light sh chooses from.",
+)
+@click.option("--occlusion", is_flag=True, help="Darken folds and gaps, where little of the room is seen.")
+@click.option(
+    "--format",
+    "image_format",
+    metavar="NAME",
+    default=RenderRequest.image_format,
+    help=f"Of the images: {', '.join(IMAGE_FORMATS)}.",
+)
+@click.option(
+    "--depth-format",
+    metavar="NAME",
+    help=f"Of depth and normals: {', '.join(DEPTH_FORMATS)}; as --format if not given.",
 )
 @click.option(
     "--drop-fragments",
@@ -78,9 +117,9 @@ def render(**asked: Any) -> None:
     """Draw every view of every scan of DATASET.
 
     Writes colour and depth of both surfaces, and a shaded picture, in the places where the published
-    2K2K training code looks for them. DATASET is `demo`, whose people are made first, or one whose scans
-    lie under DATA/obj/DATASET: `2K2K`, `THuman2`, `RP`, `folder`, or any name with --layout. This version
-    draws PLY with vertex colours; other scans are named and left out.
+    2K2K training code looks for them; --passes asks for others. DATASET is `demo`, whose people are made
+    first, or one whose scans lie under DATA/obj/DATASET: `2K2K`, `THuman2`, `RP`, `folder`, or any name
+    with --layout.
 
     \b
     Examples:
@@ -88,6 +127,8 @@ def render(**asked: Any) -> None:
       scan2k render demo --people 1 --vertices 50000 --size 512     (seconds, for a first look)
       scan2k render 2K2K --data /mnt/data --yaws -30,0,30
       scan2k render 2K2K --yaws $(seq -s, -180 10 170)              (a full circle)
+      scan2k render 2K2K --passes normal,depth --depth-format exr
+      scan2k render THuman2 --light ring --projections perspective,orthographic
       scan2k render ours --layout folder --drop-floor --drop-fragments 0.01
     """
     from pipeline import build

@@ -17,6 +17,7 @@ MEDIAN = 0.6  # luminance of half of a white body's visible surface, linear; 203
 CEILING = 0.99  # what no surface reaches in any channel: white would clip at 1
 LEEWAY = 0.07  # how far the median may go when the body turns by LEAN, as a share of it
 LEAN = 10.0  # degrees: nobody stands as evenly as the body here
+BODY_OPENNESS = 0.89  # how much of the room half of a person's visible surface sees more of
 FLOOR = 0.1  # what every surface is given: no side of a body is black
 _LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue, as in sRGB
 # What a camera sees of people, from all round: heights and sideways parts of normals, each as likely as

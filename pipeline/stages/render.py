@@ -16,11 +16,14 @@ from pipeline.datasets.scans import read_scan
 from pipeline.errors import ConfigError
 from pipeline.formats.harmonics import read_harmonics
 from pipeline.formats.image import require_writer, write_image
+from pipeline.formats.openness import kept_openness
 from pipeline.geometry.camera import portrait_camera
 from pipeline.geometry.clean import clean
+from pipeline.geometry.exposure import BODY_OPENNESS
 from pipeline.geometry.presets import generator, preset_light
 from pipeline.geometry.transform import aligned
-from pipeline.records import Alignment, Frame, Mesh, Subject, View
+from pipeline.records import Alignment, Frame, Light, Mesh, Subject, View
+from pipeline.render import occlusion
 from pipeline.render.devices import pick_device
 from pipeline.render.planes import Layer
 from pipeline.render.renderer import Renderer
@@ -118,7 +121,11 @@ class Studio:
         return list(dict.fromkeys(sitting.name for sitting in sittings))
 
     def _frames(self, mesh: Mesh, sittings: list[Sitting]) -> Iterator[Frame]:
-        return self._renderer.shoot(mesh, (sitting.view for sitting in sittings))
+        openness = None
+        if self._request.occlusion:
+            find = partial(self._renderer.openness, mesh)
+            openness = kept_openness(self._work.openness, mesh, occlusion.method(), find)
+        return self._renderer.shoot(mesh, (sitting.view for sitting in sittings), openness)
 
     def _sittings(self, scan: str) -> Iterator[Sitting]:
         """Every view, before every camera, in the light that it has whatever the camera."""
@@ -126,9 +133,15 @@ class Studio:
             for pitch in self._request.pitches:
                 for yaw in self._request.yaws:
                     name = self._work.view(pitch, yaw)
-                    rng = generator(self._request.light, self._request.seed, scan, name)
-                    light = preset_light(self._request.light, rng, self._radiance, pitch=pitch)
+                    light = self._light(scan, name, pitch)
                     yield Sitting(name, projection, View(yaw, pitch, camera, light))
+
+    def _light(self, scan: str, view: str, pitch: float) -> Light:
+        """The light of one view of one scan: the same in any build, in any order."""
+        asked = self._request
+        rng = generator(asked.light, asked.seed, scan, view)
+        openness = BODY_OPENNESS if asked.occlusion else 1.0
+        return preset_light(asked.light, rng, self._radiance, openness, pitch)
 
     def _writes(self, frame: Frame, sitting: Sitting, scan: str) -> Iterator[Callable[[], None]]:
         """The images of a frame, each as something left to do."""
