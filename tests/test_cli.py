@@ -161,7 +161,8 @@ def test_options_become_the_request_and_the_summary_is_told(
 
     monkeypatch.setattr(build, "render", pretend)
     options = (
-        "--yaws -30,0.5 --pitches -10,10 --size 64 --seed 5 --people 2 --vertices 9000 --passes depth,normal "
+        "--yaws -30,0.5 --pitches -10,10 --size 64 --seed 5 --people 2 --vertices 9000 "
+        "--passes depth,normal "
         "--projections orthographic --light sh --light-file rooms.npy --format jxl --depth-format exr "
         "--gl-device 1"
     ).split()
