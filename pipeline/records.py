@@ -92,6 +92,33 @@ class ImageJoints:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Where a person's 31 keypoints are (31, 3), or (31, 2) in a picture, in the order of the conventions.
+
+    `confidence` (31,): 0 = not known, and then the place is 0. `source` (31,) says who knows.
+    """
+
+    points: F64
+    confidence: F64
+    source: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keypoints:
+    """A person's 31 keypoints in one view: pixels `uv` (31, 2), and the `depth` of their rays (31,).
+
+    What is not `valid` is not known, and 0 in both. `visible` ones are hidden by no other part of the body.
+    """
+
+    uv: F64
+    depth: F64
+    confidence: F64
+    valid: Bool
+    visible: Bool
+    source: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Camera:
     """A pinhole in OpenCV form: `pixel ~ K (rotation @ world + translation)`, x right, y down, z forward.
 
