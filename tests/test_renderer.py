@@ -172,3 +172,17 @@ def test_making_a_renderer_touches_no_gl(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(module, "create_context", refuse)
     Renderer(SIZE, COLOR)
+
+
+def test_two_renderers_side_by_side_do_not_disturb_each_other() -> None:
+    views = [View(yaw, 0.0, CAMERA, WHITE) for yaw in (0.0, 90.0)]
+    with studio(SIZE) as alone:
+        expected = [alone(bumpy(3), view.yaw) for view in views]
+    with Renderer(SIZE, EVERY_LAYER) as one:
+        frames = one.shoot(bumpy(3), views)
+        first = spread(next(frames))
+        with Renderer(SIZE, EVERY_LAYER) as other:
+            list(other.shoot(quad(), views[:1]))
+        second = spread(next(frames))
+    same_bytes(first, expected[0])
+    same_bytes(second, expected[1])
