@@ -13,12 +13,14 @@ UNSHADED = "COLOR/NOSHADING"
 DEPTH = "DEPTH"
 NORMAL = "NORMAL"
 MASK = "MASK"
+KEYPOINT = "keypoint"
+OVERLAY = "OVERLAY"
 _CAMERAS = {PERSPECTIVE: "PERS", ORTHOGRAPHIC: "ORTH"}
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One of the images of a view: `kind` is SHADED or another of the names above, `side` front or back."""
+    """One of the files of a view: `kind` is SHADED or another of the names above, `side` front or back."""
 
     kind: str
     side: str

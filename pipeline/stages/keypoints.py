@@ -1,0 +1,148 @@
+"""Keypoints: the 31 of one person, in every view that was drawn, and which of them can be seen.
+
+What hides them is read back from the front's depth images. Writes one small file a view and, if asked, a
+picture to look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.body.model import BodyModels
+from pipeline.config import ORTHOGRAPHIC, RenderRequest
+from pipeline.datasets.joints import read_joints
+from pipeline.errors import ConfigError
+from pipeline.formats.exr import read_exr_depth
+from pipeline.formats.image import read_color, read_grey16
+from pipeline.formats.keypoint_file import write_keypoints
+from pipeline.formats.overlay import write_overlay
+from pipeline.formats.parameters import read_parameters
+from pipeline.geometry.camera import portrait_camera
+from pipeline.geometry.depth import decode
+from pipeline.geometry.fit import trusted
+from pipeline.geometry.keypoints import (
+    BONES,
+    COMPATIBLE,
+    SIDES,
+    SMPLX_ORDER,
+    Look,
+    aligned_rows,
+    in_view,
+    merged,
+    pixels_at,
+)
+from pipeline.geometry.transform import view_turn
+from pipeline.records import F64, Alignment, Body, Camera, Joints, Keypoints, Places, Subject
+from pipeline.store import DEPTH, KEYPOINT, OVERLAY, SHADED, Picture, Workspace
+
+FROM_PARAMETERS = "parameters"
+_FITTED = "SMPL-X parameters"  # what an alignment calls their fit
+
+
+@dataclass(frozen=True, eq=False)
+class Wish:
+    """What is to be marked: the views of a request, with bodies posed by `models` where there are any.
+
+    `overlays` asks for pictures to look at, `compatible` for the published files' places.
+    """
+
+    request: RenderRequest
+    models: BodyModels | None = None
+    overlays: bool = False
+    compatible: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Marked:
+    """The keypoints of one view before one camera, and the file they are in, below the data folder."""
+
+    view: str
+    projection: str
+    path: str
+    keypoints: Keypoints
+
+
+def places(joints: tuple[str, Joints] | None, body: Body | None, alignment: Alignment) -> Places:
+    """The 31 on an aligned person: of joints, and what they are called, before those of a fitted body."""
+    sources = {}
+    if joints:
+        sources[joints[0]] = aligned_rows(joints[1], alignment)
+    if body:
+        every = Joints(body.joints, np.ones(len(body.joints)), SMPLX_ORDER)
+        sources[FROM_PARAMETERS] = aligned_rows(every, alignment)
+    return merged(sources)
+
+
+def run(work: Workspace, subject: Subject, alignment: Alignment, wish: Wish) -> list[Marked]:
+    """The keypoints of every view of one person, each written to its file.
+
+    Who has none gets files all the same, of zeros: published loaders open one for every line of a list.
+    """
+    request = wish.request
+    if "depth" not in request.passes:
+        raise ConfigError("what hides a keypoint is read from the depth images: ask for depth as well")
+    joints = read_joints(work, subject)
+    body = _posed(work, subject, alignment, wish.models)
+    named = (subject.joints_kind or "", joints) if joints else None
+    found = places(named, body, alignment)
+    return [_mark(work, subject.id, found, sight, wish) for sight in _sights(work, request)]
+
+
+def _posed(
+    work: Workspace, subject: Subject, alignment: Alignment, models: BodyModels | None
+) -> Body | None:
+    """The body that a subject's parameters stand for, where it was found to lie in the scan."""
+    fit = next((fit for fit in alignment.fits if fit.source == _FITTED), None)
+    if models is None or subject.parameters is None or fit is None:
+        return None
+    given = read_parameters(work.absolute(subject.parameters), subject.gender)
+    body = trusted(given, fit)
+    return models.posed(body) if body else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Sight:
+    """One camera's look at a person turned by (3, 3), whose images lie in the folder of a view."""
+
+    view: str
+    projection: str
+    camera: Camera
+    turn: F64
+
+
+def _sights(work: Workspace, request: RenderRequest) -> Iterator[_Sight]:
+    for projection in request.projections:
+        camera = portrait_camera(request.size, parallel=projection == ORTHOGRAPHIC)
+        for pitch in request.pitches:
+            for yaw in request.yaws:
+                yield _Sight(work.view(pitch, yaw), projection, camera, view_turn(yaw, pitch))
+
+
+def _mark(work: Workspace, scan: str, found: Places, sight: _Sight, wish: Wish) -> Marked:
+    """One view's keypoints, written."""
+
+    def file(kind: str, format: str) -> str:
+        return Picture(kind, "front", format, sight.projection).path(sight.view, scan)
+
+    path = file(KEYPOINT, "npy")
+    stretch = COMPATIBLE if wish.compatible else 1.0
+    front = _front(work.absolute(file(DEPTH, wish.request.geometry_format)), sight.camera)
+    keypoints = in_view(found, sight.turn, sight.camera, front, stretch)
+    write_keypoints(work.absolute(path), keypoints)
+    if wish.overlays:
+        picture = read_color(work.absolute(file(SHADED, wish.request.image_format)))
+        write_overlay(work.absolute(file(OVERLAY, "jpg")), picture, keypoints, BONES, SIDES)
+    return Marked(sight.view, sight.projection, path, keypoints)
+
+
+def _front(path: Path, camera: Camera) -> Look:
+    """What reads the ray lengths of a front surface from its depth image."""
+    if path.suffix == ".exr":
+        return partial(pixels_at, read_exr_depth(path).astype(np.float64), None)
+    stored = read_grey16(path)
+    return lambda positions: decode(pixels_at(stored, None, positions), camera)
