@@ -11,7 +11,7 @@ from drawing import Drawn, Side, Studio, coloured, studio
 
 from pipeline.geometry.camera import portrait_camera, rays
 from pipeline.geometry.transform import aligned, view_turn
-from pipeline.records import F64, I32, Bool, Camera, Mesh
+from pipeline.records import F64, Bool, Camera, Mesh
 from pipeline.synth.person import draw
 from pipeline.synth.scan import make_scan
 
@@ -61,7 +61,7 @@ def check(drawn: Drawn, mesh: Mesh, turn: F64, camera: Camera) -> None:
     assert count > camera.width**2 / 20
     told = {"silhouette": float((hit != sight.seen).sum()) / count}
     np.testing.assert_array_equal(hit, drawn.back.hit)
-    normals = angle_weighted(turned, mesh.faces)
+    normals = embree.smooth_normals(turned, mesh.faces)
     along = rays(camera)[1][sight.seen]
     for name, side, hits, way in zip(
         "fb", drawn.sides(), (sight.nearest, sight.farthest), (-1, 1), strict=True
@@ -104,22 +104,6 @@ def margins(
     yield "normal off by over 0.5 degrees", float((cosine < np.cos(np.radians(0.5))).mean())
     codes = (side.direction[pixels].astype(np.float64) + 1) / 2 * 65535
     yield "normal code off by, most", float(np.abs(side.normal[pixels] - codes).max())
-
-
-def angle_weighted(vertices: F64, faces: I32) -> F64:
-    """Unit normals (V, 3): the mean of a vertex's triangles, weighted by the angle that each has there."""
-    corners = vertices[faces]
-    level = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    level /= np.maximum(np.linalg.norm(level, axis=1, keepdims=True), 1e-300)
-    sums = np.zeros_like(vertices)
-    for i in range(3):
-        one, other = (corners[:, (i + k) % 3] - corners[:, i] for k in (1, 2))
-        lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-        cosine = np.einsum("ij,ij->i", one, other) / np.maximum(lengths, 1e-300)
-        weighted = level * np.arccos(cosine.clip(-1, 1))[:, None]
-        for axis in range(3):
-            sums[:, axis] += np.bincount(faces[:, i], weighted[:, axis], minlength=len(vertices))
-    return np.asarray(sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-300))
 
 
 def test_the_very_faces_are_those_that_the_ray_caster_finds(small: Mesh, shoot: Studio) -> None:

@@ -23,7 +23,7 @@ SEEN_WORDS = 4  # a pixel's: two keys and two faces
 _NEAREST = 0.01  # what is nearer to the camera is not drawn; nothing that is aligned comes near it
 _FARTHEST = 2 * DISTANCE  # and nothing that is aligned lies beyond
 _LANES = 1 << 14  # invocations that share the vertices
-_LARGE_GROUPS = 1024
+_LARGE_GROUPS = (128, 8)  # large faces at a time, and work groups that share the pixels of each
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Sight:
         for kernel in (self._cover, self._cover_large):
             kernel.set(box=box.uniform(), face_count=scan.face_count, naming=naming)
         self._cover.run(scan.face_count)
-        self._cover_large.run_groups(_LARGE_GROUPS)
+        self._cover_large.run_groups(*_LARGE_GROUPS)
 
 
 def lens_of(camera: Camera) -> dict[str, F64 | bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,7 @@ from pipeline.records import F32, U8, Mesh
 from pipeline.render.buffers import WORD, Buffers
 from pipeline.render.kernels import Kernel
 
+_SOME = 20_000  # faces tell how large most are
 _UNPAINTED = 128  # the grey of a face that has neither a texture nor colours
 
 
@@ -46,17 +48,18 @@ class Upload:
     @property
     def is_textured(self) -> bool:
         """Whether any of its faces has a picture."""
-        return bool(self._mesh.textures)
+        return self.picture_count > 0
 
     @property
     def picture_count(self) -> int:
-        """How many textures it has."""
-        return len(self._mesh.textures)
+        """How many textures it has; those that no face has a place on do not count."""
+        mesh = self._mesh
+        return 0 if mesh.uvs is None or mesh.face_uvs is None else len(mesh.textures)
 
     def add_normals(self, tilt: Kernel) -> None:
         """The vertices' normals, found on the device."""
         self.buffers.clear("TILTS", 3 * self.vertex_count)
-        tilt.set(face_count=self.face_count)
+        tilt.set(face_count=self.face_count, usual=_usual_area(self._mesh))
         tilt.run(self.face_count)
 
     def add_paint(self) -> None:
@@ -91,6 +94,8 @@ class Upload:
 
 def _check(context: moderngl.Context, mesh: Mesh) -> None:
     """Refuse a mesh that this device or this camera cannot take."""
+    if not len(mesh.faces):
+        raise MeshError("mesh has no faces")
     most = context.info["GL_MAX_SHADER_STORAGE_BLOCK_SIZE"] // (3 * WORD)
     for what, count in (("faces", len(mesh.faces)), ("vertices", len(mesh.vertices))):
         if count > most:
@@ -115,6 +120,14 @@ def _check(context: moderngl.Context, mesh: Mesh) -> None:
 
 def _reach(mesh: Mesh) -> float:
     return float(np.sqrt(np.einsum("ij,ij->i", mesh.vertices, mesh.vertices).max(initial=0.0)))
+
+
+def _usual_area(mesh: Mesh) -> float:
+    """Twice the mean area of some of the faces, spread over all, to the next power of 2."""
+    some = mesh.faces[:: max(len(mesh.faces) // _SOME, 1)]
+    a, b, c = (mesh.vertices[some[:, i]].astype(np.float64) for i in range(3))
+    areas = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    return 2.0 ** round(math.log2(areas[areas > 0].mean())) if areas.any() else 1.0
 
 
 def _with_alpha(mesh: Mesh) -> U8:
