@@ -5,6 +5,7 @@ Refuses to know formats and folders.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,17 +28,35 @@ def require_writable(folder: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """An open binary file that takes the name `path` when the block ends well, and vanishes otherwise."""
+def replacing(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
+    """An open binary file that takes the name `path` when the block ends well, and vanishes otherwise.
+
+    A durable one is there after a power cut too, once the block has ended: the file is made to reach the
+    disk before it takes its name, and its name before this returns.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    waiting = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    waiting = path.with_name(f".{uuid4().hex}.tmp")  # as long as `path` may be, this is no longer
     try:
         with waiting.open("xb") as stream:
             yield stream
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         waiting.replace(path)
     except BaseException:
         waiting.unlink(missing_ok=True)
         raise
+    if durable:
+        settle(path.parent)
+
+
+def settle(folder: Path) -> None:
+    """Make the names in a folder reach the disk, as they now are."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

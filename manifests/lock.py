@@ -1,0 +1,177 @@
+"""One build at a time on a dataset: who holds it, and what to do when that one is gone.
+
+The lock is a file with a number in its name, made with O_EXCL, which is atomic on local disks and on NFS
+since version 3; flock and lockf are neither sure to exist there nor to be seen by other hosts. Who takes
+over makes the file with the next number, so of two only one can. The highest number counts, free or held,
+and is never removed. Refuses to know what is being built.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+from uuid import uuid4
+
+from pipeline.atomic import write_bytes
+from pipeline.errors import ManifestError
+
+_PREFIX = "build.lock."
+_BEAT = 20.0  # seconds between signs of life
+_SILENCE = 600.0  # seconds without one after which a holder that cannot be looked at is taken for dead
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock: `machine` is one boot of one host, and one space of process numbers."""
+
+    host: str
+    machine: str
+    pid: int
+    started: str
+    since: float
+
+    def told(self, silent: float) -> str:
+        """Who it is, and how long."""
+        age = _duration(time.time() - self.since)
+        return f"host {self.host}, pid {self.pid}, for {age}, last sign of life {_duration(silent)} ago"
+
+
+class BuildLock:
+    """The right to write a dataset's manifest, held inside `with`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._number: int | None = None
+        self._done = threading.Event()
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        number, said = self._newest()
+        if said is not None:
+            raise ManifestError(
+                f"another build writes {self.folder}: {said}; wait for it, or end it and try again"
+            )
+        self._number = self._claim(number + 1)
+        self._beating = threading.Thread(target=self._beat, daemon=True, name="build lock")
+        self._done.clear()
+        self._beating.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._beating.join()
+        if self._is_newest():
+            write_bytes(self._path(self._number or 0), b"{}")  # free: a number, and nobody's
+        self._number = None
+
+    def require(self) -> None:
+        """Refuse to go on without the lock, or after it was taken for dead and another build began."""
+        if self._number is None:
+            raise ManifestError(f"{self.folder} was to be written without its lock")
+        if not self._is_newest():
+            raise ManifestError(
+                f"another build took {self.folder} over, as this one gave no sign of life for "
+                f"{_duration(_SILENCE)}; run it again"
+            )
+
+    def _claim(self, number: int) -> int:
+        """Make the file of this number: only one can, and only while none is higher."""
+        path = self._path(number)
+        try:
+            with path.open("xb") as stream:
+                stream.write(json.dumps(asdict(_myself())).encode())
+        except FileExistsError:
+            raise ManifestError(f"another build began on {self.folder} just now; wait for it") from None
+        numbers = self._numbers()
+        if max(numbers) != number:  # it was made by somebody who had looked long ago
+            path.unlink(missing_ok=True)
+            raise ManifestError(f"another build began on {self.folder} just now; wait for it")
+        for old in numbers:
+            if old < number:
+                self._path(old).unlink(missing_ok=True)
+        return number
+
+    def _newest(self) -> tuple[int, str | None]:
+        """The highest number, 0 if none, and what to say of its holder; None: it is free or stale."""
+        number = max(self._numbers(), default=0)
+        try:
+            text = self._path(number).read_bytes()
+            silent = self._now() - self._path(number).stat().st_mtime
+        except FileNotFoundError:
+            return number, None
+        try:
+            held = json.loads(text)
+            if held == {}:
+                return number, None
+            holder = Holder(**held)
+        except (ValueError, TypeError):
+            return number, None if silent > _SILENCE else "somebody who began just now"
+        return number, None if _is_gone(holder, silent) else holder.told(silent)
+
+    def _now(self) -> float:
+        """The time as the disk has it, whose clock the signs of life are by."""
+        probe = self.folder / f".{uuid4().hex}.tmp"
+        probe.touch()
+        try:
+            return probe.stat().st_mtime
+        finally:
+            probe.unlink(missing_ok=True)
+
+    def _numbers(self) -> list[int]:
+        ends = (path.name[len(_PREFIX) :] for path in self.folder.glob(f"{_PREFIX}*"))
+        return [int(end) for end in ends if end.isdecimal()]
+
+    def _is_newest(self) -> bool:
+        return self._number is not None and max(self._numbers(), default=0) == self._number
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{_PREFIX}{number}"
+
+    def _beat(self) -> None:
+        while not self._done.wait(_BEAT):
+            with suppress(OSError):
+                os.utime(self._path(self._number or 0))
+
+
+def _myself() -> Holder:
+    pid = os.getpid()
+    return Holder(socket.gethostname(), _machine(), pid, _start_of(pid) or "", time.time())
+
+
+def _is_gone(holder: Holder, silent: float) -> bool:
+    """Whether a holder has ended: surely, where it can be looked at; otherwise by its silence."""
+    if holder.machine == _machine() and holder.started:
+        return _start_of(holder.pid) != holder.started
+    return silent > _SILENCE
+
+
+def _machine() -> str:
+    """One boot of one host, and one space of process numbers; empty where that cannot be known."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _start_of(pid: int) -> str | None:
+    """When a process began, in the kernel's own ticks; None: it does not run, or cannot be looked at."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def _duration(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    if whole < 120:
+        return f"{whole} s"
+    return f"{whole // 60} min" if whole < 7200 else f"{whole // 3600} h"

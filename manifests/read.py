@@ -1,0 +1,150 @@
+"""Reading a manifest: columns of some scans or of a split, as Arrow tables; and what is up to date.
+
+Whatever is wrong with the files is a ManifestError. Refuses to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from manifests.files import Facts, TableFile
+from manifests.schema import KINDS, REJECTS, SCANS, VIEWS, Kind
+
+_READERS = 4
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A dataset's tables, found to be sound; what is read of them is as they are when it is read."""
+
+    folder: Path
+    facts: Facts
+    counts: Mapping[str, int]
+
+    def views(
+        self,
+        columns: Sequence[str] | None = None,
+        scans: Sequence[str] | None = None,
+        split: str | None = None,
+    ) -> pa.Table:
+        """Views, all or those of some scans or of a split, in the order of the scans."""
+        return pa.concat_tables(self.batches(VIEWS, columns, scans, split))
+
+    def scans(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All scans."""
+        return pa.concat_tables(self.batches(SCANS, columns))
+
+    def rejects(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The scans that could not be used when they were last tried."""
+        return pa.concat_tables(self.batches(REJECTS, columns))
+
+    def batches(
+        self,
+        kind: Kind,
+        columns: Sequence[str] | None = None,
+        scans: Sequence[str] | None = None,
+        split: str | None = None,
+    ) -> Iterator[pa.Table]:
+        """The same row group by row group: little memory, however many rows there are."""
+        wanted = list(columns) if columns is not None else kind.schema.names
+        for name in wanted:
+            if name not in kind.schema.names:
+                raise KeyError(f"{kind.name} have no column {name}; see docs/manifests.md")
+        path = self.folder / kind.file
+        ids = None if scans is None else pa.array(sorted(set(scans)), pa.string())
+        yield pa.schema([kind.schema.field(name) for name in wanted]).empty_table()
+        with TableFile(path, kind) as file:
+            numbers = [n for n in range(file.groups) if ids is None or _may_hold(file.reach(n), ids)]
+        read = _Reading(path, kind, wanted, ids, split)
+        with ThreadPoolExecutor(_READERS) as readers:
+            yield from (found for found in _in_turn(readers, read, numbers) if found.num_rows)
+
+    def keys(self) -> Keys:
+        """Every view's key, for asking which views are up to date."""
+        return Keys(self.views(columns=("scan", "view", "projection", "key")))
+
+
+class Keys:
+    """The keys of all views, in as little memory as Arrow needs; asked scan by scan."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._scans = table.column("scan").combine_chunks()
+        self._rest = table.select(["view", "projection", "key"])
+        runs = pc.run_end_encode(self._scans) if len(self._scans) else None
+        names = runs.values.to_pylist() if runs is not None else []
+        ends = runs.run_ends.to_pylist() if runs is not None else []
+        self._places = dict(zip(names, zip([0, *ends], ends, strict=False), strict=True))
+
+    def of(self, scan: str) -> dict[tuple[str, str], str]:
+        """The keys of a scan's views, by view and projection."""
+        start, end = self._places.get(scan, (0, 0))
+        rows = self._rest.slice(start, end - start).to_pydict()
+        names = zip(rows["view"], rows["projection"], strict=True)
+        return dict(zip(names, rows["key"], strict=True))
+
+    def __contains__(self, scan: str) -> bool:
+        return scan in self._places
+
+    def __len__(self) -> int:
+        return len(self._scans)
+
+
+def open_manifest(folder: Path) -> Manifest:
+    """A dataset's manifest, in its folder; refused if a table is missing or disagrees with its schema."""
+    counts, facts = {}, Facts("")
+    for kind in KINDS:
+        with TableFile(folder / kind.file, kind) as file:
+            counts[kind.name] = file.rows
+            facts = facts if facts.dataset else file.facts
+    return Manifest(folder, facts, counts)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What is read of each row group."""
+
+    path: Path
+    kind: Kind
+    columns: list[str]
+    scans: pa.Array | None
+    split: str | None
+
+    def group(self, number: int) -> pa.Table:
+        """The chosen rows of one row group."""
+        tests = [name for name, test in (("scan", self.scans), ("split", self.split)) if test is not None]
+        with TableFile(self.path, self.kind) as file:
+            if not tests:
+                return file.group(number, self.columns).select(self.columns)
+            keep = self._kept(file.group(number, tests))
+            if not pc.any(keep).as_py():
+                return self.kind.schema.empty_table().select(self.columns)
+            return file.group(number, self.columns).select(self.columns).filter(keep)
+
+    def _kept(self, table: pa.Table) -> Any:  # noqa: ANN401  Arrow has no types
+        keep = pa.repeat(pa.scalar(True), table.num_rows)
+        if self.scans is not None:
+            keep = pc.and_(keep, pc.is_in(table.column("scan"), self.scans))
+        if self.split is not None:
+            keep = pc.and_(keep, pc.equal(table.column("split"), self.split))
+        return keep
+
+
+def _in_turn(readers: ThreadPoolExecutor, read: _Reading, numbers: list[int]) -> Iterator[pa.Table]:
+    """The row groups in order, a few of them read ahead."""
+    for start in range(0, len(numbers), _READERS):
+        yield from readers.map(read.group, numbers[start : start + _READERS])
+
+
+def _may_hold(reach: tuple[str, str] | None, ids: pa.Array) -> bool:
+    """Whether any of the ids (sorted) can be in a row group that reaches from one scan to another."""
+    if reach is None:
+        return True
+    inside = pc.and_(pc.greater_equal(ids, reach[0]), pc.less_equal(ids, reach[1]))
+    return bool(pc.any(inside).as_py())
