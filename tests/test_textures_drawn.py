@@ -183,3 +183,15 @@ def test_shape_needs_no_texture(layer: Layer) -> None:
     alone = getattr(getattr(frame, layer.side), layer.kind)
     top, left = frame.window.top, frame.window.left
     np.testing.assert_array_equal(alone, among[top : top + len(alone), left : left + alone.shape[1]])
+
+
+@pytest.mark.parametrize("tall", [False, True])
+def test_stripes_finer_than_pixels_are_their_mean_whichever_way_they_run(shoot: Studio, tall: bool) -> None:
+    """Shrunk in one direction alone."""
+    stripes = np.where(np.arange(1700)[:, None, None] % 2, [250, 40, 0], [10, 100, 255])
+    texture = np.broadcast_to(stripes, (1700, 100, 3)).astype(np.uint8)
+    if not tall:
+        texture = np.ascontiguousarray(texture.swapaxes(0, 1))
+    front = shoot(sheet(texture, 100, 100), camera=FLAT).front
+    assert front.hit.sum() == 100 * 100
+    assert np.abs(front.color[front.hit] - [130, 70, 127.5]).max() <= 2
