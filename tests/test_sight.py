@@ -61,7 +61,7 @@ def test_sphere_is_as_long_as_the_quadratic_says(
         assert np.abs(side.length[clear] - length).max() < STEP / 2
         places = starts[clear] + along[clear] * length[:, None]
         cosines = np.einsum("ij,ij->i", side.direction[clear], (places - centre) / radius)
-        assert np.degrees(np.arccos(cosines.min())) < 0.05  # normals of a ball look away from its middle
+        assert np.degrees(np.arccos(cosines.min())) < 0.12  # the facets of this ball are not all as large
         np.testing.assert_allclose(np.linalg.norm(side.direction[clear], axis=1), 1, atol=1e-6)
     check_codes(drawn, camera)
 
