@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from pipeline.commands.doctor import doctor
+from pipeline.commands.keypoints import keypoints
 from pipeline.commands.listing import scan_list
 from pipeline.commands.render import render
 from pipeline.commands.synth import synth
@@ -42,7 +43,7 @@ def scan2k(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for _command in (doctor, scan_list, render, synth):
+for _command in (doctor, scan_list, render, keypoints, synth):
     scan2k.add_command(_command)
 
 

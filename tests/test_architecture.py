@@ -54,7 +54,8 @@ TABLE = {
     "recon": _room("manifests config geometry formats body store", "numpy torch"),
     "doctor": _room("formats render", ""),
     "listing": _room("config datasets store", ""),
-    "commands": _room("config synth build recon doctor listing", "click rich"),
+    "detections": _room("atomic formats geometry", ""),
+    "commands": _room("config synth build recon doctor listing detections", "click rich"),
     "cli": _room("commands", "click"),
 }
 INSTANT_ROOMS = frozenset({"cli", "commands"})  # what `scan2k --help` loads
