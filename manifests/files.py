@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.migrate import migrated, require_readable
-from manifests.schema import VERSION, Kind, unique_columns
+from manifests.schema import VERSION, Kind, schema_of, unique_columns
 from pipeline.atomic import replacing
 from pipeline.errors import ManifestError
 
@@ -153,24 +154,25 @@ def metadata_of(row: str, facts: Facts) -> dict[str, str]:
 
 def parquet_writer(stream: object, schema: pa.Schema, row: type) -> pq.ParquetWriter:
     """A writer in the way that all manifests are written."""
-    unique = unique_columns(row)
     return pq.ParquetWriter(
         stream,
         schema,
         compression="zstd",
         compression_level=1,
-        use_dictionary=[path for path in _leaves(schema) if path.split(".")[0] not in unique],
+        use_dictionary=_alike(row),
         write_page_checksum=True,
     )
 
 
-def _leaves(schema: pa.Schema) -> list[str]:
-    """The columns of the Parquet file that an Arrow schema becomes, by their paths."""
+@cache
+def _alike(row: type) -> list[str]:
+    """The columns of the Parquet file, by their paths, in which values come again and again."""
     sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, schema):
+    with pq.ParquetWriter(sink, schema_of(row)):
         pass
     found = pq.ParquetFile(sink.getvalue()).schema
-    return [found.column(i).path for i in range(len(found))]
+    paths = (found.column(i).path for i in range(len(found)))
+    return [path for path in paths if path.split(".")[0] not in unique_columns(row)]
 
 
 def _regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:

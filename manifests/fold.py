@@ -62,10 +62,11 @@ def _merging(kind: Kind, noted: Sequence[Entry], gone: pa.Array) -> Merging:
 def _rewrite(folder: Path, kind: Kind, facts: Facts, merging: Merging) -> None:
     path = folder / kind.file
     if not path.exists():
-        write_table(path, kind, facts, merging(iter(())))
+        write_table(path, kind, facts, _ahead(merging(iter(()))))
         return
     with TableFile(path, kind) as old:
-        write_table(path, kind, facts, merging(_ahead(old)))
+        groups = (old.group(number) for number in range(old.groups))
+        write_table(path, kind, facts, _ahead(merging(groups)))
 
 
 def merged(
@@ -130,12 +131,10 @@ def _count_up_to(keys: pa.Array, end: str) -> int:
     return int(pc.sum(pc.less_equal(keys, end)).as_py() or 0)
 
 
-def _ahead(old: TableFile) -> Iterator[pa.Table]:
-    """The row groups of a file, the next one read while the last one is worked on."""
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(old.group, 0) if old.groups else None
-        for number in range(1, old.groups + 1):
-            assert coming is not None
-            table = coming.result()
-            coming = reader.submit(old.group, number) if number < old.groups else None
+def _ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same tables, the next one made while the last one is being written."""
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(next, tables, None)
+        while (table := coming.result()) is not None:
+            coming = maker.submit(next, tables, None)
             yield table
