@@ -47,9 +47,9 @@ NO_FACES = np.zeros((0, 3), dtype=np.int32)
 REFUSED = {
     "no faces": (replace(quad(), faces=NO_FACES), "mesh has no faces"),
     "nothing": (coloured(np.zeros((0, 3)), NO_FACES), "mesh has no faces"),
-    "NaN": (moved(np.nan), "reaches nan"),
-    "infinity": (moved(-np.inf), "reaches inf"),
-    "more than float32 squared": (moved(3e38), "reaches inf"),
+    "NaN": (moved(np.nan), "not finite"),
+    "infinity": (moved(-np.inf), "not finite"),
+    "more than float32 squared": (moved(3e38), "not finite"),
     "metres that are millimetres": (coloured(quad().vertices * 1000, quad().faces), "reaches 424 .*scale"),
     "as far as the camera": (moved(1.0), r"reaches 1\.04 .* stands at 1"),
     "no extent": (coloured(np.zeros((4, 3)), quad().faces), "nothing of it is in the picture at yaw 0"),

@@ -21,8 +21,9 @@ _MOST = 1e6  # what is larger is no light that a picture shows
 
 def read_harmonics(path: Path) -> F64:
     """The lights (K, 9, 3) of an NPY file: linear RGB of nine harmonics, grey where it has none."""
+    content = read_whole(path)
     with blaming(path):
-        return _lights(parse_npy(read_whole(path)))
+        return _lights(parse_npy(content))
 
 
 def _lights(content: object) -> F64:

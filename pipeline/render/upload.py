@@ -111,7 +111,9 @@ def _check(context: moderngl.Context, mesh: Mesh) -> None:
     if mesh.colors is None and not mesh.textures:
         raise MeshError("mesh has no colours: neither the vertices' own nor a texture")
     reach = _reach(mesh)
-    if not reach < DISTANCE:
+    if not np.isfinite(reach):
+        raise MeshError("mesh has vertices that are not finite, or too far for their squares to be")
+    if reach >= DISTANCE:
         raise MeshError(
             f"mesh reaches {reach:.3g} from its centre and the camera stands at {DISTANCE:g}; "
             "is the scale of an override too large?"
