@@ -22,7 +22,7 @@ from pipeline.records import F64, Alignment, Body, BodyParameters, Fit, Joints, 
 from pipeline.stages import align, keypoints
 from pipeline.stages.keypoints import Wish, places
 from pipeline.stages.render import Studio
-from pipeline.store import Workspace
+from pipeline.store import DEPTH, Picture, Workspace
 from pipeline.synth.defects import Defects
 from pipeline.synth.joints import smplx_joints
 from pipeline.synth.layouts import SynthRequest, write_people
@@ -154,6 +154,24 @@ def test_without_depth_nothing_can_be_said_of_what_is_hidden(data: Path) -> None
     work, subject = someone(data)
     with pytest.raises(ConfigError, match="ask for depth as well"):
         keypoints.run(work, subject, STILL, Wish(request(data, passes=("color",))))
+
+
+def test_overlays_need_something_to_be_drawn_over(data: Path) -> None:
+    work, subject = someone(data)
+    with pytest.raises(ConfigError, match="ask for shaded as well"):
+        keypoints.run(work, subject, STILL, Wish(request(data, passes=("depth",)), overlays=True))
+
+
+def test_a_published_loader_finds_the_file_beside_the_depth(data: Path) -> None:
+    """It makes the name out of the depth's, and the shape out of whichever side is 31."""
+    wish, alignment = drawn(data, projections=BOTH)
+    work, subject = someone(data)
+    for one in keypoints.run(work, subject, alignment, Wish(wish)):
+        depth = Picture(DEPTH, "front", projection=one.projection).path(one.view, subject.id)
+        path = work.absolute(depth.replace("DEPTH", "keypoint").replace("png", "npy"))
+        pose = np.load(path).astype(np.float32)
+        assert work.absolute(depth).exists() and pose.shape[1] != 31
+        np.testing.assert_allclose(pose[:, :2], one.keypoints.uv, rtol=1e-6)
 
 
 def test_who_has_no_joints_gets_files_of_zeros(data: Path) -> None:

@@ -86,6 +86,8 @@ def run(work: Workspace, subject: Subject, alignment: Alignment, wish: Wish) -> 
     request = wish.request
     if "depth" not in request.passes:
         raise ConfigError("what hides a keypoint is read from the depth images: ask for depth as well")
+    if wish.overlays and "shaded" not in request.passes:
+        raise ConfigError("overlays are drawn over the shaded images: ask for shaded as well")
     joints = read_joints(work, subject)
     body = _posed(work, subject, alignment, wish.models)
     named = (subject.joints_kind or "", joints) if joints else None
