@@ -165,6 +165,8 @@ def test_the_command_says_what_became_of_the_files(
         f"keypoints: 1 written, 0 kept, 0 without a person, 0 unreadable, in {tmp_path / 'out'}\n"
     )
     assert cli.main([*arguments, "--overwrite"]) == 0
+    assert cli.main(["keypoints"]) == 0
+    assert "import  From the JSON files of OpenPose." in capsys.readouterr().out
     write(tmp_path / "nobody" / "a.json")
     assert cli.main(["keypoints", "import", str(tmp_path / "nobody"), str(tmp_path / "other")]) == 1
     assert cli.main(["keypoints", "import", str(tmp_path / "gone"), str(tmp_path / "out")]) == 2

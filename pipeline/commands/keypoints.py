@@ -9,12 +9,15 @@ import click
 from pipeline.commands.progress import reporting
 
 
-@click.group()
-def keypoints() -> None:
-    """Keypoints that do not come from a scan's own joints."""
+@click.group(invoke_without_command=True)
+@click.pass_context
+def keypoints(ctx: click.Context) -> None:
+    """Bring in keypoints that do not come from a scan's own joints."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
-@keypoints.command("import")
+@keypoints.command("import", short_help="From the JSON files of OpenPose.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--overwrite", is_flag=True, help="Replace keypoints that are there already.")
