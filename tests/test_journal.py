@@ -235,6 +235,7 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_nothing_recorded_is_lost_or_wrong(tmp_path: Path) -> None:
     """kill -9 at 50 random moments, while scans are recorded and folded; a model in a dict agrees."""
     rng = random.Random(0)

@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from manifest_rows import FACTS
@@ -41,10 +41,10 @@ def _holding(folder: Path) -> subprocess.Popen[str]:
     return holder
 
 
-def _leave(folder: Path, silent: float = 0.0, **other: Any) -> None:
+def _leave(folder: Path, silent: float = 0.0, **other: object) -> None:
     """A lock file as some other build would have left it."""
     folder.mkdir(exist_ok=True)
-    holder = replace(locks._myself(), **other)
+    holder = replace(locks._myself(), **cast(Any, other))
     path = folder / "build.lock.4"
     path.write_text(json.dumps(asdict(holder)))
     moment = time.time() - silent
