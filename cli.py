@@ -16,7 +16,9 @@ from pipeline.commands.doctor import doctor
 from pipeline.commands.keypoints import keypoints
 from pipeline.commands.listing import scan_list
 from pipeline.commands.render import render
+from pipeline.commands.status import status
 from pipeline.commands.synth import synth
+from pipeline.commands.verify import verify
 from pipeline.errors import ConfigError, PipelineError
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
@@ -43,14 +45,15 @@ def scan2k(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for _command in (doctor, scan_list, render, keypoints, synth):
+for _command in (doctor, scan_list, render, keypoints, status, synth, verify):
     scan2k.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code.
 
-    0 done, 1 failed, 2 the request makes no sense, 130 interrupted.
+    0 done, 1 failed, 2 the request makes no sense, 3 what was looked at is not as it should be, 130
+    interrupted.
     """
     try:
         code = scan2k.main(args=arguments, prog_name="scan2k", standalone_mode=False)

@@ -10,7 +10,7 @@ from pipeline.geometry.camera import portrait_camera
 from pipeline.geometry.depth import coding_of
 from pipeline.geometry.lighting import FLAT
 from pipeline.geometry.transform import view_turn
-from pipeline.rows import IMAGES
+from pipeline.rows import FILES
 
 YAWS = tuple(15 * i - 180 for i in range(24))
 _FOLDERS = {
@@ -91,7 +91,7 @@ def view_table(subjects: np.ndarray, seed: int) -> pa.Table:
 def _pictures(rng: np.random.Generator, scans: list[str], views: list[str]) -> dict[str, object]:
     """The columns of the images: eight of nine are there."""
     filled: dict[str, object] = {}
-    for image in IMAGES:
+    for image in FILES:
         folder = _FOLDERS.get(image)
         side = "back" if image.endswith("back") else "front"
         filled[image] = folder and [

@@ -32,7 +32,7 @@ class Unique:
     """A value that hardly any two rows share; the others are stored once, and by number in the rows."""
 
 
-ImagePath = Annotated[str, Unique()]
+FilePath = Annotated[str, Unique()]
 Digest = Annotated[str, Unique()]
 Vector = Annotated[tuple[float, ...], Numbers((3,), "float64")]
 Matrix3 = Annotated[tuple[float, ...], Numbers((3, 3), "float64")]
@@ -199,42 +199,45 @@ class ViewRow:
     box_height: Annotated[int, "Rows of the silhouette."]
     silhouette_pixels: Annotated[int, "Pixels that show the person."]
     color_front: Annotated[
-        ImagePath | None, "Plain colour of the nearest surface: file below the data folder."
+        FilePath | None, "Plain colour of the nearest surface: file below the data folder."
     ]
     color_front_bytes: Annotated[int | None, "How long that file is."]
     color_front_blake2b: Annotated[
         Digest | None, "BLAKE2b of it, 128 bits in hexadecimal (`b2sum -l 128`)."
     ]
     color_back: Annotated[
-        ImagePath | None, "Plain colour of the farthest surface: file below the data folder."
+        FilePath | None, "Plain colour of the farthest surface: file below the data folder."
     ]
     color_back_bytes: Annotated[int | None, "How long that file is."]
     color_back_blake2b: Annotated[Digest | None, "BLAKE2b of it, 128 bits in hexadecimal."]
     shaded_front: Annotated[
-        ImagePath | None, "Shaded colour of the nearest surface: file below the data folder."
+        FilePath | None, "Shaded colour of the nearest surface: file below the data folder."
     ]
     shaded_front_bytes: Annotated[int | None, "How long that file is."]
     shaded_front_blake2b: Annotated[Digest | None, "BLAKE2b of it, 128 bits in hexadecimal."]
     shaded_back: Annotated[
-        ImagePath | None, "Shaded colour of the farthest surface: file below the data folder."
+        FilePath | None, "Shaded colour of the farthest surface: file below the data folder."
     ]
     shaded_back_bytes: Annotated[int | None, "How long that file is."]
     shaded_back_blake2b: Annotated[Digest | None, "BLAKE2b of it, 128 bits in hexadecimal."]
-    depth_front: Annotated[ImagePath | None, "Depth of the nearest surface: file below the data folder."]
+    depth_front: Annotated[FilePath | None, "Depth of the nearest surface: file below the data folder."]
     depth_front_bytes: Annotated[int | None, "How long that file is."]
     depth_front_blake2b: Annotated[Digest | None, "BLAKE2b of it, 128 bits in hexadecimal."]
-    depth_back: Annotated[ImagePath | None, "Depth of the farthest surface: file below the data folder."]
+    depth_back: Annotated[FilePath | None, "Depth of the farthest surface: file below the data folder."]
     depth_back_bytes: Annotated[int | None, "How long that file is."]
     depth_back_blake2b: Annotated[Digest | None, "BLAKE2b of it, 128 bits in hexadecimal."]
-    normal_front: Annotated[ImagePath | None, "Normals of the nearest surface: file below the data folder."]
+    normal_front: Annotated[FilePath | None, "Normals of the nearest surface: file below the data folder."]
     normal_front_bytes: Annotated[int | None, "How long that file is."]
     normal_front_blake2b: Annotated[Digest | None, "BLAKE2b of it, 128 bits in hexadecimal."]
-    normal_back: Annotated[ImagePath | None, "Normals of the farthest surface: file below the data folder."]
+    normal_back: Annotated[FilePath | None, "Normals of the farthest surface: file below the data folder."]
     normal_back_bytes: Annotated[int | None, "How long that file is."]
     normal_back_blake2b: Annotated[Digest | None, "BLAKE2b of it, 128 bits in hexadecimal."]
-    mask: Annotated[ImagePath | None, "The silhouette: file below the data folder."]
+    mask: Annotated[FilePath | None, "The silhouette: file below the data folder."]
     mask_bytes: Annotated[int | None, "How long that file is."]
     mask_blake2b: Annotated[Digest | None, "BLAKE2b of it, 128 bits in hexadecimal."]
+    keypoints_file: Annotated[FilePath | None, "The keypoints' own file (31, 3), u, v, 1, for loaders."]
+    keypoints_file_bytes: Annotated[int | None, "How long that file is."]
+    keypoints_file_blake2b: Annotated[Digest | None, "BLAKE2b of it, 128 bits in hexadecimal."]
     key: Annotated[Digest, "Digest of all that decides the pixels, 128 bits in hexadecimal."]
     made_at: Annotated[datetime, "When the images were made, UTC."]
     code_version: Annotated[str, "By which version of the program."]
@@ -254,7 +257,7 @@ class RejectRow:
     code_version: Annotated[str, "By which version of the program."]
 
 
-IMAGES = (
+FILES = (
     *("color_front", "color_back", "shaded_front", "shaded_back", "depth_front", "depth_back"),
-    *("normal_front", "normal_back", "mask"),
+    *("normal_front", "normal_back", "mask", "keypoints_file"),
 )  # the columns of a ViewRow that name files

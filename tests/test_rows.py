@@ -14,7 +14,7 @@ from manifests.schema import KINDS, VIEWS, Kind, description, rows_of, schema_of
 from pipeline import rows
 from pipeline.errors import ManifestError
 from pipeline.geometry.lighting import FLAT
-from pipeline.rows import IMAGES, RejectRow, ScanRow, ViewRow
+from pipeline.rows import FILES, RejectRow, ScanRow, ViewRow
 
 MARKS = {"Numbers", "Unique"}
 ROWS = [
@@ -54,7 +54,7 @@ def test_types_follow_from_the_annotations_alone() -> None:
     assert nullable == {
         "depth_coding",
         "normal_coding",
-        *(f"{image}{ending}" for image in IMAGES for ending in ("", "_bytes", "_blake2b")),
+        *(f"{image}{ending}" for image in FILES for ending in ("", "_bytes", "_blake2b")),
     }
 
 
