@@ -31,8 +31,13 @@ BROKEN = GLDevice(2, problem="the driver crashed (SIGSEGV)")
 
 @pytest.fixture(autouse=True)
 def asked_anew() -> Iterator[None]:
-    """No test sees what another was answered."""
+    """No test sees what another was answered, here or elsewhere."""
+    _forget()
     yield
+    _forget()
+
+
+def _forget() -> None:
     devices._everyone.cache_clear()
     devices._asked_for.cache_clear()
 
