@@ -299,11 +299,12 @@ class Surface:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One view drawn: the nearest and the farthest surface, cropped to where the person is."""
+    """One view drawn, cropped to where the person is: both surfaces, and where there is any, `hit` (h, w)."""
 
     window: Window
     front: Surface
     back: Surface
+    hit: Bool
 
 
 @dataclass(frozen=True, slots=True)

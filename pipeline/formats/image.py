@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 from PIL.PngImagePlugin import PngImageFile
 
-from pipeline.atomic import replacing
+from pipeline.atomic import write_bytes
 from pipeline.errors import FormatError
 from pipeline.formats.blame import blaming
 from pipeline.formats.exr import encode_exr
@@ -44,11 +45,20 @@ def write_image(path: Path, pixels: U8 | U16 | F32, window: Window | None = None
 
     PNG and JPEG XL hold 8 or 16 bits, OpenEXR 32-bit floating point.
     """
-    if path.suffix not in _ENCODERS:
-        raise ValueError(f"no format is called {path.suffix}; .png, .jxl or .exr")
-    content = _ENCODERS[path.suffix](pixels, window)
-    with replacing(path) as stream:
-        stream.write(content)
+    write_bytes(path, encoded(path.suffix, pixels, window))
+
+
+def encoded(suffix: str, pixels: U8 | U16 | F32, window: Window | None = None) -> bytes:
+    """The file of a picture, in the format of a suffix."""
+    if suffix not in _ENCODERS:
+        raise ValueError(f"no format is called {suffix}; .png, .jxl or .exr")
+    return _ENCODERS[suffix](pixels, window)
+
+
+def encoder_version(suffix: str) -> str:
+    """What decides the bytes of a format's files, besides the pixels."""
+    package = {".png": "isal", ".jxl": "imagecodecs", ".exr": "OpenEXR"}[suffix]
+    return f"{package} {version(package)}"
 
 
 def require_writer(*formats: str) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import RenderError
-from pipeline.records import Frame, Surface, Window
+from pipeline.records import Bool, Frame, Surface, Window
 
 SIDES = ("front", "back")
 WORDS = {"color": 1, "shaded": 1, "mask": 1, "depth": 1, "length": 1, "normal": 2, "direction": 3}
@@ -63,7 +63,12 @@ class Planes:
     def frame(self, words: U32, window: Window) -> Frame:
         """The pictures in planes (count, h, w); they share its memory where they can."""
         front, back = (self._surface(words, side) for side in SIDES)
-        return Frame(window, front, back)
+        return Frame(window, front, back, self._hit(words))
+
+    def _hit(self, words: U32) -> Bool:
+        """Which pixels see anything: what is seen is never 0 in all of a layer's words."""
+        layer, start = next(iter(self._starts.items()))
+        return np.asarray(words[start : start + WORDS[layer.kind]].any(axis=0))
 
     def _start(self, kind: str, side: str) -> int:
         return self._starts.get(Layer(kind, side), -1)
