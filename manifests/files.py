@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -56,8 +57,9 @@ class TableFile:
         if not path.is_file():
             raise ManifestError(f"{path} is not there; `scan2k render` makes it")
         with blaming(path):
+            self._bytes = pa.OSFile(str(path))
             self._parquet = pq.ParquetFile(
-                path,
+                self._bytes,
                 thrift_string_size_limit=_MOST_TEXT,
                 thrift_container_size_limit=_MOST_ITEMS,
                 page_checksum_verification=True,
@@ -72,7 +74,15 @@ class TableFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._parquet.close()
+        self._bytes.close()
+
+    def twin(self) -> TableFile:
+        """Another reader of the same bytes, for another thread, even if the file was replaced since."""
+        other = copy(self)
+        other._parquet = pq.ParquetFile(
+            self._bytes, metadata=self._parquet.metadata, page_checksum_verification=True
+        )
+        return other
 
     @property
     def rows(self) -> int:

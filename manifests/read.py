@@ -57,14 +57,13 @@ class Manifest:
         for name in wanted:
             if name not in kind.schema.names:
                 raise KeyError(f"{kind.name} have no column {name}; see docs/manifests.md")
-        path = self.folder / kind.file
         ids = None if scans is None else pa.array(sorted(set(scans)), pa.string())
         yield pa.schema([kind.schema.field(name) for name in wanted]).empty_table()
-        with TableFile(path, kind) as file:
+        with TableFile(self.folder / kind.file, kind) as file:
             numbers = [n for n in range(file.groups) if ids is None or _may_hold(file.reach(n), ids)]
-        read = _Reading(path, kind, wanted, ids, split)
-        with ThreadPoolExecutor(_READERS) as readers:
-            yield from (found for found in _in_turn(readers, read, numbers) if found.num_rows)
+            for found in _in_turn(file, _Choice(wanted, ids, split), numbers):
+                if found.num_rows:
+                    yield found
 
     def keys(self) -> Keys:
         """Every view's key, for asking which views are up to date."""
@@ -107,25 +106,22 @@ def open_manifest(folder: Path) -> Manifest:
 
 
 @dataclass(frozen=True)
-class _Reading:
+class _Choice:
     """What is read of each row group."""
 
-    path: Path
-    kind: Kind
     columns: list[str]
     scans: pa.Array | None
     split: str | None
 
-    def group(self, number: int) -> pa.Table:
+    def of(self, file: TableFile, number: int) -> pa.Table:
         """The chosen rows of one row group."""
         tests = [name for name, test in (("scan", self.scans), ("split", self.split)) if test is not None]
-        with TableFile(self.path, self.kind) as file:
-            if not tests:
-                return file.group(number, self.columns).select(self.columns)
-            keep = self._kept(file.group(number, tests))
-            if not pc.any(keep).as_py():
-                return self.kind.schema.empty_table().select(self.columns)
-            return file.group(number, self.columns).select(self.columns).filter(keep)
+        if not tests:
+            return file.group(number, self.columns).select(self.columns)
+        keep = self._kept(file.group(number, tests))
+        if not pc.any(keep).as_py():
+            return file.kind.schema.empty_table().select(self.columns)
+        return file.group(number, self.columns).select(self.columns).filter(keep)
 
     def _kept(self, table: pa.Table) -> Any:  # noqa: ANN401  Arrow has no types
         keep = pa.repeat(pa.scalar(True), table.num_rows)
@@ -136,10 +132,13 @@ class _Reading:
         return keep
 
 
-def _in_turn(readers: ThreadPoolExecutor, read: _Reading, numbers: list[int]) -> Iterator[pa.Table]:
-    """The row groups in order, a few of them read ahead."""
-    for start in range(0, len(numbers), _READERS):
-        yield from readers.map(read.group, numbers[start : start + _READERS])
+def _in_turn(file: TableFile, choice: _Choice, numbers: list[int]) -> Iterator[pa.Table]:
+    """The row groups in order, a few of them read together."""
+    count = min(_READERS, len(numbers))
+    files = [file, *(file.twin() for _ in range(count - 1))]
+    with ThreadPoolExecutor(_READERS) as readers:
+        for start in range(0, len(numbers), _READERS):
+            yield from readers.map(choice.of, files, numbers[start : start + _READERS])
 
 
 def _may_hold(reach: tuple[str, str] | None, ids: pa.Array) -> bool:

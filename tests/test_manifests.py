@@ -68,6 +68,16 @@ def test_a_column_that_does_not_exist_is_a_mistake_of_the_caller(folder: Path) -
         open_manifest(folder).views(columns=["yaws"])
 
 
+def test_reading_goes_on_in_the_old_file_when_it_is_replaced(folder: Path) -> None:
+    batches = open_manifest(folder).batches(VIEWS, ["scan"])
+    assert [next(batches).num_rows for _ in range(2)] == [0, 5]
+    journal.record(folder, scan_row("000"), [view_row("000", yaw) for yaw in range(9)])
+    with BuildLock(folder) as lock:
+        fold.fold(lock, FACTS)
+    assert sum(batch.num_rows for batch in batches) == 13
+    assert open_manifest(folder).counts["views"] == 27
+
+
 def test_keys_say_which_views_are_up_to_date(folder: Path) -> None:
     keys = open_manifest(folder).keys()
     assert len(keys) == 18
