@@ -65,9 +65,9 @@ class Manifest:
                 if found.num_rows:
                     yield found
 
-    def keys(self) -> Keys:
+    def keys(self, column: str = "key") -> Keys:
         """Every view's key, for asking which views are up to date."""
-        return Keys(self.views(columns=("scan", "view", "projection", "key")))
+        return Keys(self.views(columns=("scan", "view", "projection", column)))
 
 
 class Keys:
@@ -75,7 +75,7 @@ class Keys:
 
     def __init__(self, table: pa.Table) -> None:
         self._scans = table.column("scan").combine_chunks()
-        self._rest = table.select(["view", "projection", "key"])
+        self._rest = table.drop_columns("scan")
         runs = pc.run_end_encode(self._scans) if len(self._scans) else None
         names = runs.values.to_pylist() if runs is not None else []
         ends = runs.run_ends.to_pylist() if runs is not None else []
@@ -84,9 +84,10 @@ class Keys:
     def of(self, scan: str) -> dict[tuple[str, str], str]:
         """The keys of a scan's views, by view and projection."""
         start, end = self._places.get(scan, (0, 0))
-        rows = self._rest.slice(start, end - start).to_pydict()
-        names = zip(rows["view"], rows["projection"], strict=True)
-        return dict(zip(names, rows["key"], strict=True))
+        views, projections, keys = (
+            column.to_pylist() for column in self._rest.slice(start, end - start).columns
+        )
+        return dict(zip(zip(views, projections, strict=True), keys, strict=True))
 
     def __contains__(self, scan: str) -> bool:
         return scan in self._places

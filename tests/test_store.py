@@ -60,6 +60,28 @@ def test_a_file_lands_whole_in_a_new_folder(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "c.txt").read_bytes() == "grün\n".encode()
 
 
+def test_a_durable_file_reaches_the_disk_before_its_name_and_its_name_before_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, synced = tmp_path / "a.bin", []
+
+    def note(handle: int) -> None:
+        synced.append((Path(f"/proc/self/fd/{handle}").readlink() == tmp_path, path.exists()))
+
+    monkeypatch.setattr("os.fsync", note)
+    with replacing(path, durable=True) as stream:
+        stream.write(b"whole")
+    assert synced == [(False, False), (True, True)]
+    with replacing(path) as stream:
+        stream.write(b"again")
+    assert len(synced) == 2
+
+
+def test_a_name_may_be_as_long_as_names_can_be(tmp_path: Path) -> None:
+    write_bytes(tmp_path / ("x" * 255), b"")
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, OSError, SystemExit])
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, interruption: type[BaseException]
