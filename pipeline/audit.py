@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -117,7 +118,7 @@ def verify(work: Workspace, checksums: bool = False, repair: bool = False) -> Ve
             for name in FILES:
                 if row[name]:
                     folder, _, file = row[name].rpartition("/")
-                    owned.setdefault(folder, set()).add(file)
+                    owned.setdefault(folder, set()).add(sys.intern(file))  # the same in every view
                     faults += _file_faults(work, row, name, checksums)
     faults += _strays(work, owned)
     broken = sorted({fault.key for fault in faults if fault.key})

@@ -86,6 +86,7 @@ def test_keys_say_which_views_are_up_to_date(folder: Path) -> None:
     assert keys.of("nobody") == {}
     rows = [view_row("00004", yaw) for yaw in (0, 10)]
     assert keys.of("00004") == {(row.view, row.projection): row.key for row in rows}
+    assert set(open_manifest(folder).keys("light").of("00004").values()) == {"studio"}
 
 
 def test_a_manifest_that_is_not_there_says_how_to_make_it(tmp_path: Path) -> None:
