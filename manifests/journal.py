@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -24,6 +25,7 @@ from pipeline.rows import RejectRow, ScanRow, ViewRow
 
 _FOLDER = "journal"
 _READERS = 4
+_LITTER = 3600.0  # seconds after which nobody is writing a temporary file any more
 _MOST_BYTES = 1 << 28
 _MOST_TEXT, _MOST_ITEMS = 1 << 24, 1 << 16  # in a footer
 _SCHEMA = pa.schema(
@@ -97,10 +99,12 @@ def clear(folder: Path, done: Sequence[Entry]) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what interrupted writes left behind; nobody may be writing."""
+    """Remove what writes that were interrupted long ago left behind; younger ones may be under way."""
     for place in (folder, folder / _FOLDER):
         for path in place.glob(".*.tmp"):
-            path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > _LITTER:
+                    path.unlink()
 
 
 def _append(folder: Path, scan: str, rows: dict[Kind, Sequence[ScanRow | ViewRow | RejectRow]]) -> Path:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +17,10 @@ from hypothesis import strategies as st
 from manifest_rows import FACTS, later, reject_row, scan_row, view_row
 
 from manifests import files, fold, journal
+from manifests.files import Facts
 from manifests.lock import BuildLock
 from manifests.read import open_manifest
-from manifests.schema import SCANS, VIEWS, rows_of, table_of
+from manifests.schema import SCANS, VIEWS, Kind, rows_of, table_of
 from pipeline.errors import ManifestError
 from pipeline.rows import RejectRow, ScanRow, ViewRow
 
@@ -256,7 +259,35 @@ def test_killed_at_any_moment_nothing_recorded_is_lost_or_wrong(tmp_path: Path) 
             assert done <= told[-1] + 2
             _require_model(tmp_path, done)
         killing.stdin.close()
-    assert not list(tmp_path.rglob(".*.tmp"))
+
+
+def test_what_interrupted_writes_left_is_swept_once_it_is_old(tmp_path: Path) -> None:
+    journal.record(tmp_path, scan_row(), [view_row()])
+    litter = [tmp_path / ".a.tmp", tmp_path / "journal" / ".b.tmp"]
+    fresh = tmp_path / "journal" / ".c.tmp"
+    for path in (*litter, fresh):
+        path.write_text("half")
+    for path in litter:
+        os.utime(path, (1, 1))
+    _fold(tmp_path)
+    assert list(tmp_path.rglob(".*.tmp")) == [fresh]
+
+
+def test_what_is_recorded_while_a_fold_runs_is_there_after_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(path: Path, kind: Kind, facts: Facts, tables: Iterable[pa.Table]) -> int:
+        if kind is VIEWS:
+            journal.record(tmp_path, scan_row("2"), [view_row("2")])
+        return files.write_table(path, kind, facts, tables)
+
+    journal.record(tmp_path, scan_row("1"), [view_row("1")])
+    monkeypatch.setattr(fold, "write_table", meanwhile)
+    assert _fold(tmp_path) == 1
+    monkeypatch.undo()
+    assert [row.scan for row in _rows(tmp_path)[0]] == ["1"]
+    assert _fold(tmp_path) == 1
+    assert _rows(tmp_path)[:2] == ([scan_row("1"), scan_row("2")], [view_row("1"), view_row("2")])
 
 
 def _require_model(folder: Path, done: int) -> None:
