@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from pipeline.commands.doctor import doctor
+from pipeline.commands.export import export
 from pipeline.commands.keypoints import keypoints
 from pipeline.commands.listing import scan_list
 from pipeline.commands.render import render
@@ -45,7 +46,7 @@ def scan2k(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for _command in (doctor, scan_list, render, keypoints, status, synth, verify):
+for _command in (doctor, scan_list, render, keypoints, status, synth, verify, export):
     scan2k.add_command(_command)
 
 

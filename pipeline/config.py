@@ -19,6 +19,7 @@ PERSPECTIVE, ORTHOGRAPHIC = PROJECTIONS = ("perspective", "orthographic")
 LIGHTS = ("studio", "sh", "ring", "flat")
 IMAGE_FORMATS = ("png", "jxl")
 DEPTH_FORMATS = ("png", "jxl", "exr")
+EXPORTS = ("lists", "webdataset", "hf", "croissant")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,24 @@ class ListRequest:
     data: Path = Path("data")
     layout: str | None = None
     shares: SplitShares = SplitShares()
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """Which dataset to write in which other form, and where: None = in the usual place.
+
+    A shard has at most `shard_mb` megabytes of files.
+    """
+
+    dataset: str
+    to: str
+    data: Path = Path("data")
+    out: Path | None = None
+    shard_mb: int = 1000
+
+    def __post_init__(self) -> None:
+        _check_names("to", (self.to,), EXPORTS)
+        _check_range("shard_mb", self.shard_mb, 1, 1_000_000)
 
 
 @dataclass(frozen=True)

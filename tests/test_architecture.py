@@ -51,12 +51,15 @@ TABLE = {
     "graph": _room("", "dask distributed"),
     "manifests": _room("atomic", "pyarrow"),
     "audit": _room("config datasets store manifests", ""),
+    "export": _room("atomic config store manifests", ""),
     "build": _room("atomic config datasets store stages graph manifests", ""),
     "recon": _room("manifests config geometry formats body store", "numpy torch"),
     "doctor": _room("formats render", ""),
     "listing": _room("config datasets store", ""),
     "detections": _room("atomic formats geometry", ""),
-    "commands": _room("config store synth audit build recon doctor listing detections", "click rich"),
+    "commands": _room(
+        "config store synth audit export build recon doctor listing detections", "click rich"
+    ),
     "cli": _room("commands", "click"),
 }
 INSTANT_ROOMS = frozenset({"cli", "commands"})  # what `scan2k --help` loads
