@@ -66,14 +66,7 @@ def view_table(subjects: np.ndarray, seed: int) -> pa.Table:
         "light_numbers": rng.random((count, FLAT), dtype=np.float32),
         "seed": 0,
         "occlusion": True,
-        "keypoints_uv": (rng.random((count, 31, 2), dtype=np.float32) * 2048 * valid[..., None]).reshape(
-            count, -1
-        ),
-        "keypoints_depth": (rng.random((count, 31), dtype=np.float32) + 0.5) * valid,
-        "keypoints_valid": valid,
-        "keypoints_visible": valid & (rng.random((count, 31)) > 0.3),
-        "keypoints_confidence": valid.astype(np.float32),
-        "keypoints_source": _sources(valid),
+        **_keypoints(rng, valid),
         "box_left": rng.integers(400, 900, count),
         "box_top": rng.integers(100, 200, count),
         "box_width": rng.integers(300, 1200, count),
@@ -87,6 +80,20 @@ def view_table(subjects: np.ndarray, seed: int) -> pa.Table:
     return pa.Table.from_arrays(
         [_column(field, filled[field.name], count) for field in VIEWS.schema], schema=VIEWS.schema
     )
+
+
+def _keypoints(rng: np.random.Generator, valid: np.ndarray) -> dict[str, object]:
+    """The columns of the keypoints, of which `valid` (N, 31) are known."""
+    count = len(valid)
+    places = rng.random((count, 31, 2), dtype=np.float32) * 2048 * valid[..., None]
+    return {
+        "keypoints_uv": places.reshape(count, -1),
+        "keypoints_depth": (rng.random((count, 31), dtype=np.float32) + 0.5) * valid,
+        "keypoints_valid": valid,
+        "keypoints_visible": valid & (rng.random((count, 31)) > 0.3),
+        "keypoints_confidence": valid.astype(np.float32),
+        "keypoints_source": _sources(valid),
+    }
 
 
 def _pictures(rng: np.random.Generator, scans: list[str], views: list[str]) -> dict[str, object]:

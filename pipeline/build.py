@@ -1,35 +1,59 @@
-"""The build, top to bottom: people (demo only) -> scans -> align -> render -> list."""
+"""The build, top to bottom: (the demo's people,) scans, align, render, keypoints, rows, lists."""
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 
+from manifests.files import Facts
+from manifests.fold import fold
+from manifests.journal import record as note
+from manifests.journal import reject as note_reject
+from manifests.lock import BuildLock
+from manifests.read import Keys, Manifest, open_manifest
+from manifests.schema import rows_of
 from pipeline import datasets
-from pipeline.atomic import write_text
-from pipeline.config import PERSPECTIVE, RenderRequest
+from pipeline.config import RenderRequest
 from pipeline.datasets import demo
 from pipeline.datasets.layouts import Layout, layout_of
-from pipeline.errors import ConfigError, ScanError
-from pipeline.records import (
-    Alignment,
-    Cleaning,
-    Override,
-    RejectRow,
-    Removed,
-    RenderSummary,
-    Subject,
-    Survey,
-)
-from pipeline.stages import align, people
+from pipeline.errors import ConfigError, ManifestError, ScanError
+from pipeline.export.chosen import choose
+from pipeline.export.lists import write_lists
+from pipeline.records import Alignment, Cleaning, Fault, Override, Subject, Survey
+from pipeline.rows import SourceFile, ViewRow
+from pipeline.stages import align, keypoints, people, record
 from pipeline.stages.render import Studio
-from pipeline.store import DEPTH, SHADED, UNSHADED, Picture, Workspace, open_workspace
+from pipeline.store import Workspace, open_workspace
+from pipeline.version import code_version
 
 Report = Callable[[str], None]
-_LIST_PASSES = ("color", "shaded", "depth")
+_LICENCE = "Scans, and what is made of them, keep their publisher's terms; scan2k gives no right to either."
+
+
+@dataclass(frozen=True, slots=True)
+class RenderSummary:
+    """What a build made: how many scans, views and images, what was refused, and how long it took."""
+
+    scans: int
+    views: int
+    images: int
+    rejects: tuple[Fault, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Errand:
+    """What every scan of a build needs: where, what is asked for, who draws, and what was known before."""
+
+    work: Workspace
+    request: RenderRequest
+    studio: Studio
+    models: align.Models
+    earlier: Manifest
+    keys: Keys
 
 
 def render(request: RenderRequest, report: Report) -> RenderSummary:
@@ -38,41 +62,85 @@ def render(request: RenderRequest, report: Report) -> RenderSummary:
     layout = _drawable(request)
     largest = request.max_texture_mpx and request.max_texture_mpx * 1_000_000
     work = open_workspace(request.data, request.dataset, largest)
-    rejects: list[RejectRow] = []
-    lines: list[str] = []
-    drawn = 0
-    with Studio(work, request) as studio:
-        if studio.device.warning:
-            report(f"warning: {studio.device.warning}")
+    studio = Studio(work, request)
+    if studio.device.warning:
+        report(f"warning: {studio.device.warning}")
+    with BuildLock(work.manifests) as lock, studio:
+        facts = _facts(request)
+        fold(lock, facts)  # what a build that was cut short left
         found = _survey(work, layout, request, report)
         models = align.models_of(work, request.body_models)
+        earlier = open_manifest(work.manifests)
+        errand = _Errand(work, request, studio, models, earlier, earlier.keys())
+        try:
+            summary = _every(errand, found, report)
+        finally:
+            fold(lock, facts)
+    _list(work, report)
+    return replace(summary, seconds=time.perf_counter() - started)
+
+
+def _every(errand: _Errand, found: Survey, report: Report) -> RenderSummary:
+    """Every scan that was found, one after the other, each noted when it is done."""
+    rejects, scans, views, images = list(found.rejects), 0, 0, 0
+    for fault in found.rejects:
+        report(f"{fault.scan}: not used: {fault.detail}")
+        note_reject(errand.work.manifests, record.reject_row(fault))
+    for number, subject in enumerate(found.subjects, start=1):
+        label = f"{subject.id} ({number} of {len(found.subjects)})"
+        began = time.perf_counter()
+        done = _one(errand, subject, found.overrides.get(subject.id))
+        if isinstance(done, Fault):
+            rejects.append(done)
+            report(f"{label}: not used: {done.detail}")
+            continue
+        scans, views = scans + 1, views + len(done.drawing.views)
+        images += sum(len(view.files) for view in done.drawing.views)
+        report(f"{label}: {_told(done)}, {time.perf_counter() - began:.1f} s")
+    return RenderSummary(scans, views, images, tuple(rejects), 0.0)
+
+
+def _one(errand: _Errand, subject: Subject, said: Override | None) -> record.Finished | Fault:
+    """One scan from its files to its rows, or what is wrong with it; either is noted."""
+    work, request, stage = errand.work, errand.request, "read"
+    files: tuple[SourceFile, ...] = ()
+    try:
+        if said and said.exclude:
+            raise ScanError(f"left out by {said.place}{f': {said.note}' if said.note else ''}")
+        files = record.sources(work, subject)
+        stage = "align"
         wish = Cleaning(request.drop_fragments, request.drop_floor)
-        place = partial(align.run, work, models=models, wish=wish)
-        rejects += found.rejects
-        for reject in rejects:
-            report(f"{reject.scan}: not used: {reject.reason}")
-        for number, subject in enumerate(found.subjects, start=1):
-            label = f"{subject.id} ({number} of {len(found.subjects)})"
-            try:
-                text, views = _build(studio, subject, found.overrides.get(subject.id), place)
-                lines += [_line(view, subject.id) for view in views]
-                drawn += 1
-                report(f"{label}: {text}")
-            except ScanError as error:
-                rejects.append(RejectRow(subject.dataset, subject.id, str(error)))
-                report(f"{label}: not used: {error}")
-        images = len(lines) * len(studio.shots) * len(request.projections)
-    if _listed(request):
-        write_text(work.list_file("all"), "".join(f"{line}\n" for line in lines))
-    else:
-        report("the list is left as it is: it names PNG images of color, shaded and depth, in perspective")
-    return RenderSummary(
-        scans=drawn,
-        views=len(lines),
-        images=images,
-        rejects=tuple(rejects),
-        seconds=time.perf_counter() - started,
-    )
+        alignment = align.run(work, subject, said, errand.models, wish)
+        stage = "render"
+        drawing = errand.studio.run(subject, alignment, files)
+        stage = "keypoints"
+        marked = []
+        if "depth" in request.passes:
+            marks = keypoints.Wish(request, errand.models, request.overlays, request.compat_keypoints)
+            marked = keypoints.run(work, subject, alignment, marks)
+    except ScanError as error:
+        fault = Fault(subject.dataset, subject.id, stage, type(error).__name__, str(error))
+        note_reject(work.manifests, record.reject_row(fault, files))
+        return fault
+    done = record.Finished(subject, files, alignment, drawing, marked)
+    there = subject.id in errand.keys
+    known = rows_of(ViewRow, errand.earlier.views(scans=[subject.id])) if there else []
+    note(work.manifests, record.scan_row(done), record.view_rows(done, request, known))
+    return done
+
+
+def _facts(request: RenderRequest) -> Facts:
+    """What the manifest says of the whole build."""
+    config = json.dumps(asdict(request), default=str)
+    return Facts(request.dataset, _LICENCE, config, code_version())
+
+
+def _list(work: Workspace, report: Report) -> None:
+    """Write the lists that published loaders read, of all that the manifest has."""
+    try:
+        write_lists(choose(work), work.list_file("all").parent)
+    except ManifestError as error:
+        report(f"the lists are left as they are: {error}")
 
 
 def _drawable(request: RenderRequest) -> Layout:
@@ -96,29 +164,19 @@ def _survey(work: Workspace, layout: Layout, request: RenderRequest, report: Rep
     return replace(found, subjects=tuple(s for s in found.subjects if s.id in wanted))
 
 
-def _build(
-    studio: Studio,
-    subject: Subject,
-    said: Override | None,
-    place: Callable[[Subject, Override | None], Alignment],
-) -> tuple[str, list[str]]:
-    """One scan from file to pictures: what to say of it, and the names of its views."""
-    started = time.perf_counter()
-    if said and said.exclude:
-        raise ScanError(f"left out by {said.place}{f': {said.note}' if said.note else ''}")
-    alignment = place(subject, said)
+def _told(done: record.Finished) -> str:
+    """What to say of a scan that was drawn."""
+    alignment, count = done.alignment, len(done.drawing.views)
     facing = f"faces {math.degrees(alignment.front_yaw):.1f} degrees, known from {alignment.source}"
     if alignment.source == align.FROM_NOTHING:
         facing = "front unknown, taken to be +z"
     facing += "".join(f"; warning: {text}" for text in alignment.warnings)
-    facing += _cleaned(alignment.removed, alignment.cleaning)
-    views = studio.run(subject, alignment)
-    count = "1 view" if len(views) == 1 else f"{len(views)} views"
-    return f"{facing}; {count}, {time.perf_counter() - started:.1f} s", views
+    return f"{facing}{_cleaned(alignment)}; {'1 view' if count == 1 else f'{count} views'}"
 
 
-def _cleaned(removed: Removed, wish: Cleaning) -> str:
+def _cleaned(alignment: Alignment) -> str:
     """What cleaning took away, where it was asked for."""
+    wish, removed = alignment.cleaning, alignment.removed
     text = ""
     if wish.fragments_under:
         text += (
@@ -127,16 +185,3 @@ def _cleaned(removed: Removed, wish: Cleaning) -> str:
     if wish.floor:
         text += f"; floor dropped ({removed.floor_faces:,} faces)" if removed.floor_faces else "; no floor"
     return text
-
-
-def _listed(request: RenderRequest) -> bool:
-    """Whether this build makes what the published list names."""
-    formats = {request.image_format, request.geometry_format}
-    return (
-        {*_LIST_PASSES} <= {*request.passes} and PERSPECTIVE in request.projections and formats == {"png"}
-    )
-
-
-def _line(view: str, scan: str) -> str:
-    """What the list says of one view: its shaded colour, plain colour and depth, from the front."""
-    return " ".join(f"/{Picture(kind, 'front').path(view, scan)}" for kind in (SHADED, UNSHADED, DEPTH))

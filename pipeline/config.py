@@ -78,7 +78,8 @@ class RenderRequest:
     `passes` are the kinds of images, `projections` the cameras; `light` is a preset, and `light_file` has
     the coefficients that `sh` chooses from; with `occlusion` what is hidden from the room gets less of its
     light. `depth_format` is also that of normals; None = as the other images. `gl_device` is the index of
-    an EGL device; None = chosen.
+    an EGL device; None = chosen. `overlays` asks for pictures of the keypoints, and `compat_keypoints` for
+    keypoints where the published files have them.
     """
 
     dataset: str
@@ -102,6 +103,8 @@ class RenderRequest:
     image_format: str = "png"
     depth_format: str | None = None
     gl_device: int | None = None
+    overlays: bool = False
+    compat_keypoints: bool = False
 
     def __post_init__(self) -> None:
         _check_angles("yaws", self.yaws, 360.0)
@@ -123,6 +126,8 @@ class RenderRequest:
         _check_names("format", (self.image_format,), IMAGE_FORMATS)
         _check_names("depth_format", (self.geometry_format,), DEPTH_FORMATS)
         self._check_light()
+        if self.overlays and not {"depth", "shaded"} <= {*self.passes}:
+            raise ConfigError("overlays are drawn over shaded images by depth: ask for both passes as well")
 
     @property
     def geometry_format(self) -> str:

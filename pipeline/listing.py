@@ -36,7 +36,7 @@ def lines(found: Survey) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
     yield ""
     for reject in found.rejects:
-        yield f"not used: {reject.scan}: {reject.reason}"
+        yield f"not used: {reject.scan}: {reject.detail}"
     sums = counts(found)
     yield f"{found.folder}, laid out as {found.layout}: {len(found.subjects):,} subjects"
     yield "split: " + ", ".join(f"{name} {number:,}" for name, number in sums["split"].items())

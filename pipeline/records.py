@@ -299,7 +299,7 @@ class Surface:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One view drawn, cropped to where the person is: both surfaces, and where there is any, `hit` (h, w)."""
+    """One view drawn, cropped to where the person is: both surfaces, and where there are any, `hit`."""
 
     window: Window
     front: Surface
@@ -364,12 +364,14 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class RejectRow:
-    """One scan that cannot be used, and why."""
+class Fault:
+    """One scan that cannot be used: the stage, the kind of fault (an error's class), and what it is."""
 
     dataset: str
     scan: str
+    stage: str
     reason: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,16 +387,5 @@ class Survey:
     folder: str
     facts: tuple[str, ...]
     subjects: tuple[Subject, ...]
-    rejects: tuple[RejectRow, ...]
+    rejects: tuple[Fault, ...]
     overrides: Mapping[str, Override]
-
-
-@dataclass(frozen=True, slots=True)
-class RenderSummary:
-    """What a build made: how many scans, views and images, what was refused, and how long it took."""
-
-    scans: int
-    views: int
-    images: int
-    rejects: tuple[RejectRow, ...]
-    seconds: float

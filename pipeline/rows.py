@@ -238,7 +238,8 @@ class ViewRow:
     keypoints_file: Annotated[FilePath | None, "The keypoints' own file (31, 3), u, v, 1, for loaders."]
     keypoints_file_bytes: Annotated[int | None, "How long that file is."]
     keypoints_file_blake2b: Annotated[Digest | None, "BLAKE2b of it, 128 bits in hexadecimal."]
-    key: Annotated[Digest, "Digest of all that decides the pixels, 128 bits in hexadecimal."]
+    key: Annotated[Digest, "Digest of all that decides the pixels, light aside, 128 bits in hexadecimal."]
+    shaded_key: Annotated[Digest, "The same with the light, for what is shaded."]
     made_at: Annotated[datetime, "When the images were made, UTC."]
     code_version: Annotated[str, "By which version of the program."]
 
@@ -261,3 +262,53 @@ FILES = (
     *("color_front", "color_back", "shaded_front", "shaded_back", "depth_front", "depth_back"),
     *("normal_front", "normal_back", "mask", "keypoints_file"),
 )  # the columns of a ViewRow that name files
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """A file that a build made, below the data folder; `column` is the one of ViewRow that names it."""
+
+    column: str
+    path: str
+    bytes: int
+    blake2b: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnView:
+    """One view as it was drawn, before one camera; `light_numbers` and the keys are ViewRow's."""
+
+    view: str
+    projection: str
+    yaw: float
+    pitch: float
+    light_numbers: tuple[float, ...]
+    box: tuple[int, int, int, int]  # left, top, width, height
+    pixels: int
+    files: tuple[WrittenFile, ...]
+    key: str
+    shaded_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What was drawn of one scan, and how large its mesh is after cleaning."""
+
+    vertices: int
+    faces: int
+    views: tuple[DrawnView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedView:
+    """The keypoints of one view before one camera, as ViewRow has them, and the file that they are in."""
+
+    view: str
+    projection: str
+    file: WrittenFile
+    uv: tuple[float, ...]
+    depth: tuple[float, ...]
+    valid: tuple[bool, ...]
+    visible: tuple[bool, ...]
+    confidence: tuple[float, ...]
+    source: tuple[str, ...]

@@ -107,6 +107,7 @@ def view_row(scan: str = "00003", yaw: int = 0, **other: object) -> ViewRow:
         silhouette_pixels=900,
         **_images(view, scan),
         key=f"{abs(yaw):032x}",
+        shaded_key=f"{abs(yaw) + 1:032x}",
         made_at=START,
         code_version="0.1.0",
     )

@@ -82,7 +82,9 @@ def test_a_build_writes_what_the_list_says_and_nothing_else(tmp_path: Path) -> N
         f"/PERS/DEPTH/{view}/{scan}_front.png"
         for scan, view in views
     ]
-    expected = {f"{word[1:]}" for line in lines for word in line.split()} | {"list/2K2K_all.txt"}
+    expected = {f"{word[1:]}" for line in lines for word in line.split()}
+    expected |= {n.replace("DEPTH", "keypoint").replace(".png", ".npy") for n in expected if "DEPTH" in n}
+    expected |= {f"list/2K2K_{name}.txt" for name in ("all", "train", "val", "test")}
     expected |= {n.replace("_front", "_back") for n in expected if "NOSHADING" in n or "DEPTH" in n}
     assert set(digests(tmp_path)) == expected
 
@@ -125,7 +127,7 @@ def test_depth_and_normals_are_written_as_floats_on_request(tmp_path: Path) -> N
     add_scan(tmp_path, "00003")
     said: list[str] = []
     render(replace(request(tmp_path), passes=("depth", "normal"), depth_format="exr"), said.append)
-    assert "the list is left as it is" in said[-1] and not (tmp_path / "list").exists()
+    assert "the lists are left as they are" in said[-1] and not list((tmp_path / "list").glob("*.txt"))
     render(replace(request(tmp_path), passes=("depth", "normal")), said.append)
     name = "2K2K_0_y_-30_x/00003_back"
     length = read_exr_depth(tmp_path / "PERS" / "DEPTH" / f"{name}.exr")
@@ -219,8 +221,8 @@ def test_one_bad_scan_does_not_stop_the_others(tmp_path: Path) -> None:
     said: list[str] = []
     summary = render(request(tmp_path), said.append)
     assert [r.scan for r in summary.rejects] == ["00003", "00005"]
-    assert "00003.ply" in summary.rejects[0].reason
-    assert "mesh has no colours" in summary.rejects[1].reason
+    assert "00003.ply" in summary.rejects[0].detail
+    assert "mesh has no colours" in summary.rejects[1].detail
     assert (summary.scans, summary.views) == (1, 2)
     assert any("00003 (1 of 3): not used" in text for text in said)
     assert len((tmp_path / "list" / "2K2K_all.txt").read_text().splitlines()) == 2

@@ -15,13 +15,14 @@ import pytest
 
 import cli
 from pipeline import build
+from pipeline.build import RenderSummary
 from pipeline.commands import progress
 from pipeline.commands.progress import Report
 from pipeline.config import RenderRequest
 from pipeline.errors import ConfigError, RenderError
 from pipeline.formats.body_files import find_models
 from pipeline.formats.ply import read_ply
-from pipeline.records import RejectRow, RenderSummary
+from pipeline.records import Fault
 from pipeline.synth import layouts
 from pipeline.synth.defects import CHOICES, Defects
 from pipeline.synth.folders import LAYOUTS
@@ -157,7 +158,7 @@ def test_options_become_the_request_and_the_summary_is_told(
     def pretend(request: RenderRequest, report: Report) -> RenderSummary:
         asked.append(request)
         report("drawing")
-        return RenderSummary(3, 6, 30, (RejectRow("demo", "00002", "has no faces"),), 12.3)
+        return RenderSummary(3, 6, 30, (Fault("demo", "00002", "read", "MeshError", "has no faces"),), 12.3)
 
     monkeypatch.setattr(build, "render", pretend)
     options = (

@@ -258,7 +258,7 @@ def test_a_second_scan_of_one_id_is_a_line_that_names_both(tmp_path: Path) -> No
     ]
     (reject,) = found.rejects
     assert reject.scan == "00003"
-    assert "obj/2K2K/train/00003/00003.ply and obj/2K2K/1M/00003/00003.ply" in reject.reason
+    assert "obj/2K2K/train/00003/00003.ply and obj/2K2K/1M/00003/00003.ply" in reject.detail
 
 
 def test_folders_without_their_scan_are_passed_over_unless_they_have_the_rest(tmp_path: Path) -> None:
@@ -289,8 +289,8 @@ def test_an_id_that_cannot_name_a_file_is_a_line_and_not_a_crash(
     found = find(tmp_path, "folder", f"obj/folder/{name}.ply", "obj/folder/anna.ply")
     assert [subject.id for subject in found.subjects] == ["anna"]
     (reject,) = found.rejects
-    assert fault in reject.reason
-    for text in (reject.scan, reject.reason):
+    assert fault in reject.detail
+    for text in (reject.scan, reject.detail):
         assert text.isprintable()
 
 
@@ -305,7 +305,7 @@ def test_a_folder_that_cannot_be_listed_is_a_line(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(os, "scandir", refusing)
     found = find(tmp_path, "folder", "obj/folder/anna.ply", "obj/folder/closed/ben.ply")
     assert [subject.id for subject in found.subjects] == ["anna"]
-    assert [(reject.scan, "permission denied" in reject.reason) for reject in found.rejects] == [
+    assert [(reject.scan, "permission denied" in reject.detail) for reject in found.rejects] == [
         ("obj/folder/closed", True)
     ]
 
@@ -313,7 +313,7 @@ def test_a_folder_that_cannot_be_listed_is_a_line(tmp_path: Path, monkeypatch: p
 def test_a_tree_without_an_end_is_a_line(tmp_path: Path) -> None:
     found = find(tmp_path, "folder", "obj/folder/" + "d/" * 70 + "anna.ply", "obj/folder/ben.ply")
     assert [subject.id for subject in found.subjects] == ["ben"]
-    assert "64 folders deep" in found.rejects[0].reason
+    assert "64 folders deep" in found.rejects[0].detail
 
 
 def test_nobody_at_all_is_an_error_that_says_what_to_put_where(tmp_path: Path) -> None:

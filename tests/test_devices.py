@@ -14,9 +14,10 @@ import pytest
 
 import cli
 from pipeline import build
+from pipeline.build import RenderSummary
 from pipeline.config import RenderRequest
 from pipeline.errors import MeshError, RenderError
-from pipeline.records import Mesh, RenderSummary
+from pipeline.records import Mesh
 from pipeline.render import devices, egl, probe, remedies
 from pipeline.render.context import create_context
 from pipeline.render.devices import pick_device

@@ -19,6 +19,7 @@ from pipeline.formats.keypoint_file import read_keypoints, write_keypoints
 from pipeline.geometry.keypoints import NAMES, ROWS
 from pipeline.geometry.transform import turn_y, view_turn
 from pipeline.records import F64, Alignment, Body, BodyParameters, Fit, Joints, Keypoints, Mesh, Subject
+from pipeline.rows import MarkedView
 from pipeline.stages import align, keypoints
 from pipeline.stages.keypoints import Wish, places
 from pipeline.stages.render import Studio
@@ -79,20 +80,32 @@ def drawn(data: Path, **asked: object) -> tuple[RenderRequest, Alignment]:
 BOTH = ("perspective", "orthographic")
 
 
+def keypoints_of(one: MarkedView) -> Keypoints:
+    """What a view's row says, as arrays."""
+    return Keypoints(
+        np.reshape(one.uv, (31, 2)),
+        np.array(one.depth),
+        np.array(one.confidence),
+        np.array(one.valid),
+        np.array(one.visible),
+        one.source,
+    )
+
+
 def test_every_view_of_every_camera_has_its_file(data: Path) -> None:
     wish, alignment = drawn(data, projections=BOTH)
     work, subject = someone(data)
     made = keypoints.run(work, subject, alignment, Wish(wish))
-    assert [(one.projection, one.view, one.path) for one in made] == [
+    assert [(one.projection, one.view, one.file.path) for one in made] == [
         (name, f"THuman2_0_y_{yaw}_x", f"{folder}/keypoint/THuman2_0_y_{yaw}_x/0000_front.npy")
         for name, folder in (("perspective", "PERS"), ("orthographic", "ORTH"))
         for yaw in (-30, 180)
     ]
     for one in made:
-        rows = np.load(work.absolute(one.path))
+        rows = np.load(work.absolute(one.file.path))
         assert rows.shape == (31, 3) and rows.dtype == np.float64
-        np.testing.assert_array_equal(rows, np.column_stack([one.keypoints.uv, np.ones(31)]))
-        assert set(one.keypoints.source) == {"joint3d"}
+        np.testing.assert_array_equal(rows, np.column_stack([keypoints_of(one).uv, np.ones(31)]))
+        assert set(keypoints_of(one).source) == {"joint3d"}
 
 
 def test_keypoints_are_the_true_joints_as_the_camera_sees_them(data: Path) -> None:
@@ -106,7 +119,7 @@ def test_keypoints_are_the_true_joints_as_the_camera_sees_them(data: Path) -> No
         focal = SIZE / 2 / np.tan(np.radians(25))
         away = 1 - z if one.projection == "perspective" else np.ones(31)
         expected = np.stack([SIZE / 2 + focal * x / away, SIZE / 2 - focal * y / away], axis=1)
-        np.testing.assert_allclose(one.keypoints.uv, expected, atol=1e-4)
+        np.testing.assert_allclose(keypoints_of(one).uv, expected, atol=1e-4)
 
 
 def test_a_person_who_turns_the_back_shows_no_face(data: Path) -> None:
@@ -114,8 +127,8 @@ def test_a_person_who_turns_the_back_shows_no_face(data: Path) -> None:
     work, subject = someone(data)
     ahead, behind, *_ = keypoints.run(work, subject, alignment, Wish(wish))
     face, knees = slice(0, 3), [NAMES.index("left knee"), NAMES.index("right knee")]
-    assert ahead.keypoints.visible[face].all() and not behind.keypoints.visible[face].any()
-    assert ahead.keypoints.visible[knees].all() and behind.keypoints.visible[knees].all()
+    assert keypoints_of(ahead).visible[face].all() and not keypoints_of(behind).visible[face].any()
+    assert keypoints_of(ahead).visible[knees].all() and keypoints_of(behind).visible[knees].all()
 
 
 @pytest.mark.parametrize("suffix", ["exr", "jxl"])
@@ -126,7 +139,7 @@ def test_depth_is_read_in_every_format(data: Path, suffix: str) -> None:
     plain = keypoints.run(work, subject, alignment, Wish(wish))
     other, _ = drawn(data, depth_format=suffix)
     for a, b in zip(plain, keypoints.run(work, subject, alignment, Wish(other)), strict=False):
-        np.testing.assert_array_equal(a.keypoints.visible, b.keypoints.visible)
+        np.testing.assert_array_equal(keypoints_of(a).visible, keypoints_of(b).visible)
 
 
 def test_compatible_places_are_larger_by_the_published_factor(data: Path) -> None:
@@ -136,8 +149,8 @@ def test_compatible_places_are_larger_by_the_published_factor(data: Path) -> Non
     wide = keypoints.run(work, subject, alignment, Wish(wish, compatible=True))
     for a, b in zip(exact[2:], wide[2:], strict=True):  # orthographic, where it is a factor and no more
         middle = SIZE / 2
-        np.testing.assert_allclose(b.keypoints.uv - middle, 1.037 * (a.keypoints.uv - middle))
-        np.testing.assert_array_equal(a.keypoints.visible, b.keypoints.visible)
+        np.testing.assert_allclose(keypoints_of(b).uv - middle, 1.037 * (keypoints_of(a).uv - middle))
+        np.testing.assert_array_equal(keypoints_of(a).visible, keypoints_of(b).visible)
 
 
 def test_overlays_are_made_when_asked_for(data: Path) -> None:
@@ -171,7 +184,7 @@ def test_a_published_loader_finds_the_file_beside_the_depth(data: Path) -> None:
         path = work.absolute(depth.replace("DEPTH", "keypoint").replace("png", "npy"))
         pose = np.load(path).astype(np.float32)
         assert work.absolute(depth).exists() and pose.shape[1] != 31
-        np.testing.assert_allclose(pose[:, :2], one.keypoints.uv, rtol=1e-6)
+        np.testing.assert_allclose(pose[:, :2], keypoints_of(one).uv, rtol=1e-6)
 
 
 def test_who_has_no_joints_gets_files_of_zeros(data: Path) -> None:
@@ -179,8 +192,8 @@ def test_who_has_no_joints_gets_files_of_zeros(data: Path) -> None:
     work, subject = someone(data)
     nobody = replace(subject, joints=None, joints_kind=None, parameters=None)
     for one in keypoints.run(work, nobody, alignment, Wish(wish)):
-        assert not np.load(work.absolute(one.path)).any()
-        assert not one.keypoints.valid.any() and set(one.keypoints.source) == {"nothing"}
+        assert not np.load(work.absolute(one.file.path)).any()
+        assert not keypoints_of(one).valid.any() and set(keypoints_of(one).source) == {"nothing"}
 
 
 @pytest.fixture
@@ -211,9 +224,9 @@ def test_what_a_file_lacks_comes_from_the_body_that_fits(data: Path, lacking: Su
         "left heel", "right wrist", "left index", "left middle", "left ring", "left pinky"
     }]  # fmt: skip
     for one, other in zip(made, whole, strict=True):
-        assert [one.keypoints.source[k] for k in gone] == ["parameters"] * 6
-        assert one.keypoints.source.count("joint3d") == 25
-        np.testing.assert_allclose(one.keypoints.uv, other.keypoints.uv, atol=1e-3)
+        assert [keypoints_of(one).source[k] for k in gone] == ["parameters"] * 6
+        assert keypoints_of(one).source.count("joint3d") == 25
+        np.testing.assert_allclose(keypoints_of(one).uv, keypoints_of(other).uv, atol=1e-3)
 
 
 @pytest.mark.parametrize("word", ["bad", "missing"])
@@ -222,10 +235,10 @@ def test_no_joints_are_taken_from_a_body_that_does_not_fit(data: Path, lacking: 
     work, _ = someone(data)
     fits = verdict(word).fits if word == "bad" else ()
     made = keypoints.run(work, lacking, replace(alignment, fits=fits), Wish(wish, Posing()))  # type: ignore[arg-type]
-    source = made[0].keypoints.source
+    source = keypoints_of(made[0]).source
     assert source[NAMES.index("left heel")] == "neighbour"
     assert source[NAMES.index("right wrist")] == source[NAMES.index("left ring")] == "nothing"
-    assert not np.load(work.absolute(made[0].path))[NAMES.index("right wrist")].any()
+    assert not np.load(work.absolute(made[0].file.path))[NAMES.index("right wrist")].any()
 
 
 def test_fits_are_called_as_the_alignment_calls_them() -> None:

@@ -11,9 +11,10 @@ import pytest
 
 import cli
 from pipeline import build
+from pipeline.build import RenderSummary
 from pipeline.config import ListRequest, RenderRequest
 from pipeline.listing import as_json, lacks, lines, scan_list
-from pipeline.records import RenderSummary, Subject
+from pipeline.records import Subject
 
 FACTS = ("mesh", "textures", "parameters", "registered", "joints")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.build import render
+from pipeline.build import RenderSummary, render
 from pipeline.config import RenderRequest
 from pipeline.datasets import survey
 from pipeline.datasets.layouts import layout_of
@@ -17,7 +17,7 @@ from pipeline.datasets.scans import read_scan
 from pipeline.errors import ConfigError, FormatError
 from pipeline.formats.image import write_color
 from pipeline.geometry.mesh import area_centre
-from pipeline.records import RenderSummary, Subject, Survey
+from pipeline.records import Subject, Survey
 from pipeline.store import Workspace
 from pipeline.synth.folders import LAYOUTS
 from pipeline.synth.layouts import SynthRequest, write_people
@@ -104,8 +104,8 @@ def test_who_is_left_out_is_said_with_the_place_and_the_reason(tmp_path: Path) -
     (folder / "overrides.toml").write_text('[a]\nexclude = true\nnote = "a statue"\n')
     summary, said = drawn(Workspace(tmp_path, "ours"), "folder")
     (reject,) = summary.rejects
-    assert reject.reason == f"left out by {folder / 'overrides.toml'}, line 1: a statue"
-    assert said == [f"a (1 of 1): not used: {reject.reason}"]
+    assert reject.detail == f"left out by {folder / 'overrides.toml'}, line 1: a statue"
+    assert said[0] == f"a (1 of 1): not used: {reject.detail}"
 
 
 def test_bad_names_are_rejects_of_a_build(tmp_path: Path) -> None:

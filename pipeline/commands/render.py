@@ -100,6 +100,12 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> int | Non
     default="auto",
     help="EGL device that draws, as doctor counts them; auto takes a card, or else software.",
 )
+@click.option("--overlays", is_flag=True, help="Draw the keypoints over small shaded pictures, to look at.")
+@click.option(
+    "--compat-keypoints",
+    is_flag=True,
+    help="Put keypoints where the published files have them, up to 27 pixels off.",
+)
 @click.option("--max-texture-mpx", type=int, help="Megapixels that textures may have; 268 if not given.")
 @click.option("--size", type=int, default=RenderRequest.size, help="Side of an image, in pixels.")
 @click.option("--seed", type=int, default=RenderRequest.seed, help="Decides the people and the light.")
@@ -137,7 +143,7 @@ def render(**asked: Any) -> None:
     with reporting(f"rendering {request.dataset}") as report:
         made = build.render(request, report)
     for reject in made.rejects:
-        click.echo(f"not used: {reject.scan}: {reject.reason}")
+        click.echo(f"not used: {reject.scan}: {reject.detail}")
     click.echo(
         f"scans drawn: {made.scans}, views: {made.views}, images: {made.images}, in {made.seconds:.0f} s"
     )

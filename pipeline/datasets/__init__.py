@@ -9,8 +9,10 @@ from pipeline.datasets.overrides import read_overrides
 from pipeline.datasets.places import Tree
 from pipeline.datasets.splits import split_of
 from pipeline.errors import ConfigError
-from pipeline.records import RejectRow, Subject, Survey
+from pipeline.records import Fault, Subject, Survey
 from pipeline.store import Workspace
+
+_STAGE, _REASON = "survey", "NameFault"
 
 
 def survey(work: Workspace, layout: Layout, shares: SplitShares | None = None) -> Survey:
@@ -21,14 +23,14 @@ def survey(work: Workspace, layout: Layout, shares: SplitShares | None = None) -
     wanted = shares or SplitShares()
     tree = Tree(work)
     subjects: dict[str, Subject] = {}
-    rejects: list[RejectRow] = []
+    rejects: list[Fault] = []
     for subject in layout.find(tree, lambda name: split_of(name, wanted)):
         reason = _refusal(subject, subjects)
         if reason:
-            rejects.append(RejectRow(work.dataset, printable(subject.id), reason))
+            rejects.append(_fault(work, subject.id, reason))
         else:
             subjects[subject.id] = subject
-    rejects += [RejectRow(work.dataset, printable(path), reason) for path, reason in tree.faults]
+    rejects += [_fault(work, path, reason) for path, reason in tree.faults]
     place = work.root / layout.folder(work)
     if not subjects and not rejects:
         raise ConfigError(f"nobody of {work.dataset} is under {place}; expected {layout.expected} there")
@@ -38,9 +40,13 @@ def survey(work: Workspace, layout: Layout, shares: SplitShares | None = None) -
         folder=layout.folder(work),
         facts=layout.facts,
         subjects=tuple(subjects[name] for name in sorted(subjects)),
-        rejects=tuple(sorted(rejects, key=lambda reject: (reject.scan, reject.reason))),
+        rejects=tuple(sorted(rejects, key=lambda reject: (reject.scan, reject.detail))),
         overrides=read_overrides(place, layout.overrides, subjects),
     )
+
+
+def _fault(work: Workspace, name: str, detail: str) -> Fault:
+    return Fault(work.dataset, printable(name), _STAGE, _REASON, detail)
 
 
 def _refusal(subject: Subject, known: dict[str, Subject]) -> str | None:

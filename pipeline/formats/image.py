@@ -40,19 +40,16 @@ _ENCODERS: dict[str, Callable[[Any, Window | None], bytes]] = {
 }
 
 
-def write_image(path: Path, pixels: U8 | U16 | F32, window: Window | None = None) -> None:
+def write_image(path: Path, pixels: U8 | U16 | F32, window: Window | None = None) -> bytes:
     """Write a picture (h, w) or (h, w, 3), whole or not at all, in the format of the path's suffix.
 
-    PNG and JPEG XL hold 8 or 16 bits, OpenEXR 32-bit floating point.
+    PNG and JPEG XL hold 8 or 16 bits, OpenEXR 32-bit floating point. What comes back is what was written.
     """
-    write_bytes(path, encoded(path.suffix, pixels, window))
-
-
-def encoded(suffix: str, pixels: U8 | U16 | F32, window: Window | None = None) -> bytes:
-    """The file of a picture, in the format of a suffix."""
-    if suffix not in _ENCODERS:
-        raise ValueError(f"no format is called {suffix}; .png, .jxl or .exr")
-    return _ENCODERS[suffix](pixels, window)
+    if path.suffix not in _ENCODERS:
+        raise ValueError(f"no format is called {path.suffix}; .png, .jxl or .exr")
+    content = _ENCODERS[path.suffix](pixels, window)
+    write_bytes(path, content)
+    return content
 
 
 def encoder_version(suffix: str) -> str:

@@ -20,13 +20,15 @@ COUNT = 31
 _MOST_BYTES = 10_000
 
 
-def write_keypoints(path: Path, keypoints: Keypoints, third: F64 | None = None) -> None:
-    """Write u, v and `third` (31,), which is 1 unless given, of every keypoint that is known."""
+def write_keypoints(path: Path, keypoints: Keypoints, third: F64 | None = None) -> bytes:
+    """Write u, v and `third` (31,), 1 unless given, of every known keypoint; what was written."""
     last = np.ones(COUNT) if third is None else third
     rows = np.column_stack([keypoints.uv, last]).astype(np.float64)
     stream = io.BytesIO()
     np.save(stream, np.where(keypoints.valid[:, None], rows, 0.0), allow_pickle=False)
-    write_bytes(path, stream.getvalue())
+    content = stream.getvalue()
+    write_bytes(path, content)
+    return content
 
 
 def read_keypoints(path: Path) -> F64:

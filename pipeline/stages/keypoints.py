@@ -17,6 +17,7 @@ from pipeline.body.model import BodyModels
 from pipeline.config import ORTHOGRAPHIC, RenderRequest
 from pipeline.datasets.joints import read_joints
 from pipeline.errors import ConfigError
+from pipeline.formats.digest import digest_of
 from pipeline.formats.exr import read_exr_depth
 from pipeline.formats.image import read_color, read_grey16
 from pipeline.formats.keypoint_file import write_keypoints
@@ -37,10 +38,12 @@ from pipeline.geometry.keypoints import (
     pixels_at,
 )
 from pipeline.geometry.transform import view_turn
-from pipeline.records import F64, Alignment, Body, Camera, Joints, Keypoints, Places, Subject
+from pipeline.records import F64, Alignment, Body, Camera, Joints, Places, Subject
+from pipeline.rows import MarkedView, WrittenFile
 from pipeline.store import DEPTH, KEYPOINT, OVERLAY, SHADED, Picture, Workspace
 
 FROM_PARAMETERS = "parameters"
+_COLUMN = "keypoints_file"
 _FITTED = "SMPL-X parameters"  # what an alignment calls their fit
 
 
@@ -57,16 +60,6 @@ class Wish:
     compatible: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class Marked:
-    """The keypoints of one view before one camera, and the file they are in, below the data folder."""
-
-    view: str
-    projection: str
-    path: str
-    keypoints: Keypoints
-
-
 def places(joints: tuple[str, Joints] | None, body: Body | None, alignment: Alignment) -> Places:
     """The 31 on an aligned person: of joints, and what they are called, before those of a fitted body."""
     sources = {}
@@ -78,7 +71,7 @@ def places(joints: tuple[str, Joints] | None, body: Body | None, alignment: Alig
     return merged(sources)
 
 
-def run(work: Workspace, subject: Subject, alignment: Alignment, wish: Wish) -> list[Marked]:
+def run(work: Workspace, subject: Subject, alignment: Alignment, wish: Wish) -> list[MarkedView]:
     """The keypoints of every view of one person, each written to its file.
 
     Who has none gets files all the same, of zeros: published loaders open one for every line of a list.
@@ -125,7 +118,7 @@ def _sights(work: Workspace, request: RenderRequest) -> Iterator[_Sight]:
                 yield _Sight(work.view(pitch, yaw), projection, camera, view_turn(yaw, pitch))
 
 
-def _mark(work: Workspace, scan: str, found: Places, sight: _Sight, wish: Wish) -> Marked:
+def _mark(work: Workspace, scan: str, found: Places, sight: _Sight, wish: Wish) -> MarkedView:
     """One view's keypoints, written."""
 
     def file(kind: str, format: str) -> str:
@@ -135,11 +128,21 @@ def _mark(work: Workspace, scan: str, found: Places, sight: _Sight, wish: Wish) 
     stretch = COMPATIBLE if wish.compatible else 1.0
     front = _front(work.absolute(file(DEPTH, wish.request.geometry_format)), sight.camera)
     keypoints = in_view(found, sight.turn, sight.camera, front, stretch)
-    write_keypoints(work.absolute(path), keypoints)
+    content = write_keypoints(work.absolute(path), keypoints)
     if wish.overlays:
         picture = read_color(work.absolute(file(SHADED, wish.request.image_format)))
         write_overlay(work.absolute(file(OVERLAY, "jpg")), picture, keypoints, BONES, SIDES)
-    return Marked(sight.view, sight.projection, path, keypoints)
+    return MarkedView(
+        view=sight.view,
+        projection=sight.projection,
+        file=WrittenFile(_COLUMN, path, len(content), digest_of(content)),
+        uv=tuple(keypoints.uv.ravel().tolist()),
+        depth=tuple(keypoints.depth.tolist()),
+        valid=tuple(keypoints.valid.tolist()),
+        visible=tuple(keypoints.visible.tolist()),
+        confidence=tuple(keypoints.confidence.tolist()),
+        source=keypoints.source,
+    )
 
 
 def _front(path: Path, camera: Camera) -> Look:

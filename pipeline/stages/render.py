@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
 from pipeline.config import ORTHOGRAPHIC, RenderRequest
 from pipeline.datasets.scans import read_scan
 from pipeline.errors import ConfigError
+from pipeline.formats.digest import digest_of
 from pipeline.formats.harmonics import read_harmonics
 from pipeline.formats.image import require_writer, write_image
 from pipeline.formats.openness import kept_openness
 from pipeline.geometry.camera import portrait_camera
 from pipeline.geometry.clean import clean
 from pipeline.geometry.exposure import BODY_OPENNESS
+from pipeline.geometry.lighting import flattened
 from pipeline.geometry.presets import generator, preset_light
 from pipeline.geometry.transform import aligned
-from pipeline.records import Alignment, Frame, Light, Mesh, Subject, View
+from pipeline.keys import Keys
+from pipeline.records import F32, U8, U16, Alignment, Frame, Light, Mesh, Subject, View, Window
 from pipeline.render import occlusion
 from pipeline.render.devices import pick_device
 from pipeline.render.planes import Layer
 from pipeline.render.renderer import Renderer
+from pipeline.rows import Drawing, DrawnView, SourceFile, WrittenFile
 from pipeline.store import DEPTH, MASK, NORMAL, SHADED, UNSHADED, Picture, Workspace
 
 _MOST_WRITERS = 8
@@ -37,6 +43,7 @@ _FLOATS = {"depth": "length", "normal": "direction"}  # what a layer is called w
 class Shot:
     """One image of a view: what is drawn for it, and where it goes."""
 
+    column: str  # of a ViewRow
     layer: Layer
     picture: Picture
 
@@ -66,7 +73,9 @@ def shots_of(request: RenderRequest) -> tuple[Shot, ...]:
     for name in request.passes:
         layer, kind, sides, suffix = wanted[name]
         drawn = _FLOATS[layer] if suffix == "exr" else layer
-        shots += [Shot(Layer(drawn, side), Picture(kind, side, suffix)) for side in sides]
+        for side in sides:
+            column = layer if layer == "mask" else f"{layer}_{side}"
+            shots.append(Shot(column, Layer(drawn, side), Picture(kind, side, suffix)))
     return tuple(shots)
 
 
@@ -81,6 +90,7 @@ class Studio:
             name: portrait_camera(request.size, parallel=name == ORTHOGRAPHIC)
             for name in request.projections
         }
+        self._keys = Keys(request)
         self._radiance = read_harmonics(request.light_file) if request.light_file else None
         require_writer(request.image_format, request.geometry_format)
         self.device = pick_device(request.gl_device)
@@ -100,25 +110,50 @@ class Studio:
         self._writers.shutdown(cancel_futures=True)
         self._renderer.__exit__(kind, error, trace)
 
-    def run(self, subject: Subject, alignment: Alignment) -> list[str]:
-        """Draw and write every view of one scan; the names of the views."""
+    def run(self, subject: Subject, alignment: Alignment, sources: Iterable[SourceFile] = ()) -> Drawing:
+        """Draw and write every view of one scan, which `sources` are the files of."""
         mesh, _ = clean(read_scan(self._work, subject), alignment.cleaning)
         mesh = replace(mesh, vertices=aligned(mesh.vertices, alignment))
-        pending: deque[list[Future[None]]] = deque()
+        scan = self._keys.of_scan(subject, alignment, sources)
+        pending: deque[Callable[[], DrawnView]] = deque()
+        views: list[DrawnView] = []
         sittings = list(self._sittings(subject.id))
         try:
             for sitting, frame in zip(sittings, self._frames(mesh, sittings), strict=True):
-                pending.append([self._writers.submit(w) for w in self._writes(frame, sitting, subject.id)])
+                pending.append(self._begin(subject.id, sitting, frame, scan))
                 if len(pending) > self._ahead:
-                    _finish(pending.popleft())
-            for futures in pending:
-                _finish(futures)
+                    views.append(pending.popleft()())
+            views += [end() for end in pending]
         except OSError as error:
             place = error.filename or self._work.root
             raise ConfigError(
                 f"cannot write {place}: {error.strerror}; every file there is whole"
             ) from error
-        return list(dict.fromkeys(sitting.name for sitting in sittings))
+        return Drawing(len(mesh.vertices), len(mesh.faces), tuple(views))
+
+    def _begin(self, scan: str, sitting: Sitting, frame: Frame, scan_key: str) -> Callable[[], DrawnView]:
+        """Have the images of a frame written; what is called in the end waits for them."""
+        files = [self._writers.submit(write) for write in self._writes(frame, sitting, scan)]
+        view = sitting.view
+        numbers = tuple(flattened(view.light).tolist())
+        key, shaded_key = self._keys.of_view(scan_key, sitting.projection, view, numbers)
+        box, pixels = _silhouette(frame)
+
+        def end() -> DrawnView:
+            return DrawnView(
+                sitting.name,
+                sitting.projection,
+                view.yaw,
+                view.pitch,
+                numbers,
+                box,
+                pixels,
+                tuple(file.result() for file in files),
+                key,
+                shaded_key,
+            )
+
+        return end
 
     def _frames(self, mesh: Mesh, sittings: list[Sitting]) -> Iterator[Frame]:
         openness = None
@@ -143,15 +178,23 @@ class Studio:
         openness = BODY_OPENNESS if asked.occlusion else 1.0
         return preset_light(asked.light, rng, self._radiance, openness, pitch)
 
-    def _writes(self, frame: Frame, sitting: Sitting, scan: str) -> Iterator[Callable[[], None]]:
+    def _writes(self, frame: Frame, sitting: Sitting, scan: str) -> Iterator[Callable[[], WrittenFile]]:
         """The images of a frame, each as something left to do."""
         for shot in self.shots:
             picture = replace(shot.picture, projection=sitting.projection)
             surface = frame.front if shot.layer.side == "front" else frame.back
-            path = self._work.absolute(picture.path(sitting.name, scan))
-            yield partial(write_image, path, getattr(surface, shot.layer.kind), frame.window)
+            pixels = getattr(surface, shot.layer.kind)
+            yield partial(self._write, shot.column, picture.path(sitting.name, scan), pixels, frame.window)
+
+    def _write(self, column: str, path: str, pixels: U8 | U16 | F32, window: Window) -> WrittenFile:
+        content = write_image(self._work.absolute(path), pixels, window)
+        return WrittenFile(column, path, len(content), digest_of(content))
 
 
-def _finish(futures: list[Future[None]]) -> None:
-    for future in futures:
-        future.result()
+def _silhouette(frame: Frame) -> tuple[tuple[int, int, int, int], int]:
+    """The box of what is seen: left, top, width, height; and how many pixels that is."""
+    (rows,), (columns,) = (np.nonzero(frame.hit.any(axis=axis)) for axis in (1, 0))
+    top, left = int(rows[0]), int(columns[0])
+    width, height = int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top
+    box = (frame.window.left + left, frame.window.top + top, width, height)
+    return box, int(np.count_nonzero(frame.hit))
