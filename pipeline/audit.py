@@ -25,7 +25,7 @@ from pipeline.datasets import survey
 from pipeline.datasets.layouts import layout_of
 from pipeline.errors import ConfigError
 from pipeline.rows import FILES
-from pipeline.store import Workspace
+from pipeline.store import OVERLAY, Workspace
 
 MISSING, LENGTH, CHECKSUM, STRAY = "missing", "length", "checksum", "stray"
 _NAMES = ("scan", "view", "projection")
@@ -247,13 +247,13 @@ def _file_faults(work: Workspace, row: Mapping[str, Any], name: str, checksums: 
 
 
 def _strays(work: Workspace, owned: Mapping[str, set[str]]) -> Iterator[Fault]:
-    """Files in the dataset's folders of views that no row names."""
+    """Files in the dataset's folders of views that no row names; overlays are to look at, and have none."""
     angle = r"-?\d+(\.\d+)?"
     view = re.compile(rf"{re.escape(work.dataset)}_{angle}_y_{angle}_x")
     for top in ("PERS", "ORTH"):
         for place, folders, names in os.walk(work.absolute(top)):
             folders.sort()
             folder = Path(place).relative_to(work.root).as_posix()
-            if view.fullmatch(Path(place).name):
+            if view.fullmatch(Path(place).name) and Path(place).parent.name != OVERLAY:
                 for name in sorted(set(names) - owned.get(folder, set())):
                     yield Fault(STRAY, f"{folder}/{name}", "is in no row")

@@ -105,6 +105,12 @@ def seen_of(scan: ScanRow, row: ViewRow, points: np.ndarray) -> np.ndarray:
     return np.asarray((flat @ np.reshape(row.intrinsics, (3, 3)).T)[:, :2])
 
 
+def test_overlays_are_to_look_at_and_belong_to_no_row(data: Path) -> None:
+    built(request(data, overlays=True))
+    assert len(list(data.glob("PERS/OVERLAY/*/*.jpg"))) == 4
+    assert not audit.verify(Workspace(data, DATASET)).faults
+
+
 def test_keypoints_in_rows_are_those_in_files(data: Path) -> None:
     _, views, _ = built(request(data))
     for row in views:
