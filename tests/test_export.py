@@ -25,6 +25,7 @@ from pipeline.errors import ConfigError, ManifestError
 from pipeline.export import errand
 from pipeline.export.chosen import Choice
 from pipeline.export.errand import Exported
+from pipeline.export.plan import Plan, plan
 from pipeline.store import Workspace
 
 
@@ -165,6 +166,36 @@ def test_only_shards_whose_views_changed_are_made_again(
     left = [p for p in (tmp_path / "out").rglob("*") if p.suffix in (".tar", ".parquet")]
     assert len(left) == 2
     assert _export(work, to, out=tmp_path / "out", shard_mb=100).made == 0
+
+
+@pytest.mark.parametrize("to", ["webdataset", "hf"])
+def test_a_build_that_ends_meanwhile_leaves_no_shard_of_mixed_rows(
+    work: Workspace, tmp_path: Path, to: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overtaken(choice: Choice, most_bytes: int) -> Plan:
+        found = plan(choice, most_bytes)
+        journal.record(work.manifests, scan_row("00002"), [filled(work, view_row("00002", split="train"))])
+        folded(work)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(errand, "plan", overtaken)
+        with pytest.raises(ManifestError, match="changed while it was exported"):
+            _export(work, to, out=tmp_path / "out")
+    assert not [path for path in (tmp_path / "out").rglob("*") if "train" in path.name]
+    assert dict(_export(work, to, out=tmp_path / "out").views) == {"train": 5, "val": 2, "test": 0}
+
+
+@pytest.mark.parametrize("to", ["webdataset", "hf"])
+def test_pictures_of_other_formats_travel_as_they_are(tmp_path: Path, to: str) -> None:
+    exr = {f"depth_{side}": f"PERS/DEPTH/{{view}}/{{scan}}_{side}.exr" for side in ("front", "back")}
+    work = dataset(tmp_path / "data", depth_coding="float32", **exr)
+    done = _export(work, to, out=tmp_path / "out")
+    assert dict(done.views) == {"train": 4, "val": 2, "test": 0}
+    (shard,) = (path for path in (tmp_path / "out").rglob("*train-0*"))
+    content = (work.root / "PERS/DEPTH/2K2K_0_y_0_x/00003_front.exr").read_bytes()
+    assert content in shard.read_bytes()
+    assert ("`depth_front`" in (tmp_path / "out/README.md").read_text()) is (to == "hf")
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(work: Workspace, tmp_path: Path) -> None:

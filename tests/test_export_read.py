@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -31,6 +32,8 @@ EXTRA = {
     "normal_front": "PERS/NORMAL/{view}/{scan}_front.png",
     "normal_coding": "uint16",
 }
+PAGE = (Path(__file__).parents[1] / "docs" / "export.md").read_text()
+SUM = "np.sum(stored, dtype=np.int64)"
 READER = Path(__file__).with_name("load_datasets.py")
 READERS: dict[str, Callable[[Path], Any]] = {"depth": read_grey16, "normal": read_rgb16, "mask": read_mask}
 
@@ -154,6 +157,26 @@ def test_datasets_loads_the_folder_pixel_by_pixel_and_number_by_number(
                     else:
                         assert there.dtype == read(work.absolute(value)).dtype
                         assert np.array_equal(there, read(work.absolute(value)))
+
+
+def test_the_pages_examples_run(work: Workspace, tmp_path: Path) -> None:
+    for to in ("webdataset", "hf"):
+        errand.export(ExportRequest("2K2K", to, work.root), lambda _: None)
+    stored = np.sum(read_grey16(work.absolute(next(_rows(work, "train"))["depth_front"])), dtype=np.int64)
+    examples = re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        first = f"{example}    break\n" if "\nfor " in example else example
+        ran = subprocess.run(
+            (sys.executable, "-c", f"{first}\nimport numpy as np\nprint(np.asarray(stored).dtype, {SUM})"),
+            cwd=work.root,
+            env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stdout.split() == ["uint16", str(stored)]
 
 
 def test_any_reader_of_parquet_reads_numbers_without_images(work: Workspace, tmp_path: Path) -> None:

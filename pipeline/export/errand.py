@@ -20,7 +20,7 @@ from pipeline.export.chosen import SPLITS, Choice, DisagreementError, Row, choos
 from pipeline.export.huggingface import ParquetShards
 from pipeline.export.ledger import CARD, Ledger, open_ledger
 from pipeline.export.lists import write_lists
-from pipeline.export.plan import Shard, plan
+from pipeline.export.plan import Shard, Tally, plan
 from pipeline.export.webdataset import TarShards
 from pipeline.store import Workspace
 
@@ -133,10 +133,20 @@ def _write_split(
         path = folder / form.name(shard)
         try:
             with replacing(path, durable=True) as stream:
-                form.write(stream, own)
+                form.write(stream, _as_planned(own, shard))
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(error.filename or path)) from error
         report(f"{path.name} ({shard.number + 1} of {shard.of}): {shard.views} views, {_size(shard.bytes)}")
+
+
+def _as_planned(rows: Iterator[Row], shard: Shard) -> Iterator[Row]:
+    """The same rows, found to be those that the shard was planned for: a build may have ended meanwhile."""
+    tally = Tally()
+    for row in rows:
+        tally.add(row)
+        yield row
+    if tally.digest != shard.digest:
+        raise ManifestError("the manifest was changed while it was exported; export again")
 
 
 def _require_room(folder: Path, todo: Sequence[Shard], ledger: Ledger) -> None:

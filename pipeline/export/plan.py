@@ -47,19 +47,30 @@ class Plan:
 
 
 @dataclass
-class _Open:
-    """A shard that is being filled."""
+class Tally:
+    """What was counted of a shard's views, row by row."""
 
     views: int = 0
     bytes: int = 0
-    hash: hashlib.blake2b = field(
+    _hash: hashlib.blake2b = field(
         default_factory=lambda: hashlib.blake2b(str(_FORMAT).encode(), digest_size=16)
     )
 
-    def add(self, row: Row, size: int) -> None:
+    @property
+    def digest(self) -> str:
+        """The digest of the rows so far."""
+        return self._hash.hexdigest()
+
+    def add(self, row: Row) -> None:
+        """Count a row."""
         self.views += 1
-        self.bytes += size
-        self.hash.update(repr([str(row[name]) for name in _COLUMNS]).encode())
+        self.bytes += size_of(row)
+        self._hash.update(repr([str(row[name]) for name in _COLUMNS]).encode())
+
+
+def size_of(row: Row) -> int:
+    """How long a row's files are together."""
+    return sum(row[f"{file}_bytes"] or 0 for file in FILES)
 
 
 def plan(choice: Choice, most_bytes: int) -> Plan:
@@ -71,7 +82,7 @@ def plan(choice: Choice, most_bytes: int) -> Plan:
         rows = choice.checked(choice.rows(split, _COLUMNS), FILES, faults)
         filled = list(_filled(_noting(rows, endings), most_bytes))
         shards += [
-            Shard(split, number, len(filled), one.views, one.bytes, one.hash.hexdigest())
+            Shard(split, number, len(filled), one.views, one.bytes, one.digest)
             for number, one in enumerate(filled)
         ]
     return Plan(tuple(shards), {file: frozenset(found) for file, found in endings.items()}, tuple(faults))
@@ -85,13 +96,12 @@ def _noting(rows: Iterator[Row], endings: dict[str, set[str]]) -> Iterator[Row]:
         yield row
 
 
-def _filled(rows: Iterator[Row], most_bytes: int) -> Iterator[_Open]:
-    shard = _Open()
+def _filled(rows: Iterator[Row], most_bytes: int) -> Iterator[Tally]:
+    shard = Tally()
     for row in rows:
-        size = sum(row[f"{file}_bytes"] or 0 for file in FILES)
-        if shard.views and (shard.bytes + size > most_bytes or shard.views == _MOST_VIEWS):
+        if shard.views and (shard.bytes + size_of(row) > most_bytes or shard.views == _MOST_VIEWS):
             yield shard
-            shard = _Open()
-        shard.add(row, size)
+            shard = Tally()
+        shard.add(row)
     if shard.views:
         yield shard
