@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -24,6 +23,7 @@ from pipeline.config import ListRequest
 from pipeline.datasets import survey
 from pipeline.datasets.layouts import layout_of
 from pipeline.errors import ConfigError
+from pipeline.formats.digest import digest_of_file
 from pipeline.rows import FILES
 from pipeline.store import OVERLAY, Workspace
 
@@ -128,12 +128,6 @@ def verify(work: Workspace, checksums: bool = False, repair: bool = False) -> Ve
     files = sum(len(names) for names in owned.values())
     done = len(broken) if repair else 0
     return Verdict(work.dataset, manifest.counts["views"], files, tuple(faults), done)
-
-
-def digest_of(path: Path) -> str:
-    """BLAKE2b of a file, 128 bits in hexadecimal: what the manifest has, and `b2sum -l 128` prints."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def status_lines(found: Status) -> Iterator[str]:
@@ -241,7 +235,7 @@ def _file_faults(work: Workspace, row: Mapping[str, Any], name: str, checksums: 
     if length != row[f"{name}_bytes"]:
         said = f"has {length:,} bytes, and the manifest says {row[f'{name}_bytes']:,}"
         return [Fault(LENGTH, row[name], said, key)]
-    if checksums and digest_of(path) != row[f"{name}_blake2b"]:
+    if checksums and digest_of_file(path) != row[f"{name}_blake2b"]:
         return [Fault(CHECKSUM, row[name], "is not what was written", key)]
     return []
 

@@ -52,7 +52,7 @@ TABLE = {
     "stages": _room("config datasets formats geometry store body synth render keys version", "numpy"),
     "graph": _room("", "dask distributed"),
     "manifests": _room("atomic", "pyarrow"),
-    "audit": _room("config datasets store manifests", ""),
+    "audit": _room("config datasets formats store manifests", ""),
     "export": _room("atomic config store manifests", ""),
     "build": _room("config datasets store stages graph manifests export version", ""),
     "recon": _room("manifests config geometry formats body store", "numpy torch"),

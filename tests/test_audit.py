@@ -17,8 +17,9 @@ from manifests.files import Facts
 from manifests.lock import BuildLock
 from manifests.read import open_manifest
 from pipeline import audit
-from pipeline.audit import CHECKSUM, LENGTH, MISSING, STRAY, digest_of
+from pipeline.audit import CHECKSUM, LENGTH, MISSING, STRAY
 from pipeline.config import ListRequest
+from pipeline.formats.digest import digest_of_file
 from pipeline.rows import FILES, SourceFile, ViewRow
 from pipeline.store import Workspace
 
@@ -53,7 +54,7 @@ def _made(work: Workspace, row: ViewRow) -> ViewRow:
             path = work.absolute(place)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(place)
-            known |= {f"{name}_bytes": len(place), f"{name}_blake2b": digest_of(path)}
+            known |= {f"{name}_bytes": len(place), f"{name}_blake2b": digest_of_file(path)}
     return replace(row, **known)
 
 
@@ -121,7 +122,7 @@ def test_verify_finds_each_kind_of_fault_and_repair_forgets_the_rows(work: Works
 
 def test_the_digest_is_that_of_b2sum(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
-    assert digest_of(tmp_path / "a") == "cf4ab791c62b8d2b2109c90275287816"
+    assert digest_of_file(tmp_path / "a") == "cf4ab791c62b8d2b2109c90275287816"
 
 
 def test_the_commands_say_it_and_end_with_3(work: Workspace, capsys: pytest.CaptureFixture[str]) -> None:

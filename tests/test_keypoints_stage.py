@@ -241,10 +241,6 @@ def test_no_joints_are_taken_from_a_body_that_does_not_fit(data: Path, lacking: 
     assert not np.load(work.absolute(made[0].file.path))[NAMES.index("right wrist")].any()
 
 
-def test_fits_are_called_as_the_alignment_calls_them() -> None:
-    assert keypoints._FITTED == align.FROM_PARAMETERS
-
-
 def test_joints_of_a_file_lead_the_body_s() -> None:
     measured = Joints(np.full((133, 3), 0.1), np.ones(133), "coco-wholebody")
     body = Body(NO_SURFACE, np.full((144, 3), 0.2))

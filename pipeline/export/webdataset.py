@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tarfile
 from collections.abc import Iterable
@@ -14,6 +13,8 @@ from typing import BinaryIO
 from pipeline.export.chosen import Choice, Row
 from pipeline.export.plan import Shard
 from pipeline.rows import FILES
+
+_END = 2 * tarfile.BLOCKSIZE  # as many zeros end a tar file
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,12 @@ class TarShards:
 
     def write(self, stream: BinaryIO, rows: Iterable[Row]) -> None:
         """One shard; the same rows and files give the same bytes."""
-        with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as tar:
-            for row in rows:
-                key = key_of(row)
-                _add(tar, f"{key}.json", json_of(row))
-                for file in (name for name in FILES if row[name] is not None):
-                    _add(tar, f"{key}.{member_of(row, file)}", self.choice.content(row, file))
+        for row in rows:
+            key = key_of(row)
+            _add(stream, f"{key}.json", json_of(row))
+            for file in (name for name in FILES if row[name] is not None):
+                _add(stream, f"{key}.{member_of(row, file)}", self.choice.content(row, file))
+        stream.write(bytes(_END))
 
     def header(self, shards: Iterable[Shard]) -> str:
         """Nothing: no program reads the card."""
@@ -68,10 +69,13 @@ def json_of(row: Row) -> bytes:
     return json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    info = tarfile.TarInfo(name)  # of nobody, and of no time
+def _add(stream: BinaryIO, name: str, content: bytes) -> None:
+    """One member, of nobody and of no time; TarFile would cut it into pieces of 16 kB on the way."""
+    info = tarfile.TarInfo(name)
     info.size = len(content)
-    tar.addfile(info, io.BytesIO(content))
+    stream.write(info.tobuf(tarfile.PAX_FORMAT))
+    stream.write(content)
+    stream.write(bytes(-len(content) % tarfile.BLOCKSIZE))
 
 
 _CARD = """\

@@ -13,7 +13,6 @@ from pipeline.errors import FormatError
 from pipeline.rows import SourceFile
 
 _BITS = 128
-_PIECE = 1 << 20
 
 
 def digest_of(content: bytes) -> str:
@@ -21,15 +20,17 @@ def digest_of(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=_BITS // 8).hexdigest()
 
 
+def digest_of_file(path: Path) -> str:
+    """The digest of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=_BITS // 8)).hexdigest()
+
+
 def source_file(root: Path, name: str) -> SourceFile:
     """A file of a scan, named below `root`, as it is now."""
     path = root / name
-    whole = hashlib.blake2b(digest_size=_BITS // 8)
     try:
-        with path.open("rb") as stream:
-            while piece := stream.read(_PIECE):
-                whole.update(piece)
-        facts = path.stat()
+        digest, facts = digest_of_file(path), path.stat()
     except OSError as error:
         raise FormatError(f"{path}: cannot be read: {error.strerror or error}") from error
-    return SourceFile(name, facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC), whole.hexdigest())
+    return SourceFile(name, facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC), digest)

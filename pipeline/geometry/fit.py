@@ -21,6 +21,7 @@ from pipeline.records import F32, F64, I32, BodyParameters, Fit, Mesh, Similarit
 GOOD, CORRECTED, BAD = "good", "corrected", "bad"
 AS_GIVEN, FROM_SHAPE = "as given", "size and place taken from the scan's shape"
 # measured on dressed people: a right fit stays below a third of each, skirts and coats below two thirds
+OF_PARAMETERS = "SMPL-X parameters"  # what the fit of a posed body is called
 SIZE_OFF = 0.05  # most that a body may be larger or smaller than the scan's shape asks for
 PLACE_OFF_MM = 60.0  # most that its middle may be away from where the shape asks for it
 SURFACE_MM = 40.0  # most that half of its surface may be away from the scan, or half of the scan from it

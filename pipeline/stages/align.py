@@ -14,14 +14,14 @@ import numpy as np
 
 from pipeline.body.model import BodyModels
 from pipeline.body.torso import read_torso
+from pipeline.datasets.joints import read_joints
 from pipeline.datasets.scans import read_scan
 from pipeline.errors import AlignmentError, ConfigError
 from pipeline.formats.body_files import find_models, model_folder
-from pipeline.formats.joints import read_joint3d, read_kp3ds
 from pipeline.formats.obj_read import read_registered
 from pipeline.formats.parameters import read_parameters
 from pipeline.geometry.clean import clean
-from pipeline.geometry.fit import BAD, CORRECTED, Suspect, Target, check_fit
+from pipeline.geometry.fit import BAD, CORRECTED, OF_PARAMETERS, Suspect, Target, check_fit
 from pipeline.geometry.front import (
     angles_between,
     heading,
@@ -46,7 +46,7 @@ from pipeline.records import (
 from pipeline.store import Workspace
 
 FROM_OVERRIDE = "override"
-FROM_PARAMETERS = "SMPL-X parameters"
+FROM_PARAMETERS = OF_PARAMETERS
 FROM_REGISTERED = "registered mesh"
 FROM_JOINTS = "joints"
 FROM_NOTHING = "nothing"
@@ -189,20 +189,13 @@ def evidence_of(
             missing.append(f"fit of {FROM_PARAMETERS}: {error}")
         if laid is not None:
             torso = read_torso(models.folder, _gender(models.folder))
-    joints = _joints(work, subject)
+    joints = read_joints(work, subject)
     return Evidence(said, known, body, laid, torso, joints, tuple(missing))
 
 
 def _gender(folder: Path) -> str:
     """Whichever model is there: the front by the pelvis is the same by all of them."""
     return find_models(folder)[0].stem.partition("_")[2].lower()
-
-
-def _joints(work: Workspace, subject: Subject) -> Joints | None:
-    if subject.joints is None:
-        return None
-    read = {"kp3ds": read_kp3ds, "joint3d": read_joint3d}[subject.joints_kind or ""]
-    return read(work.absolute(subject.joints))
 
 
 def run(

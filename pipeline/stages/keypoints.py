@@ -25,7 +25,7 @@ from pipeline.formats.overlay import write_overlay
 from pipeline.formats.parameters import read_parameters
 from pipeline.geometry.camera import portrait_camera
 from pipeline.geometry.depth import decode
-from pipeline.geometry.fit import trusted
+from pipeline.geometry.fit import OF_PARAMETERS, trusted
 from pipeline.geometry.keypoints import (
     BONES,
     COMPATIBLE,
@@ -44,7 +44,6 @@ from pipeline.store import DEPTH, KEYPOINT, OVERLAY, SHADED, Picture, Workspace
 
 FROM_PARAMETERS = "parameters"
 _COLUMN = "keypoints_file"
-_FITTED = "SMPL-X parameters"  # what an alignment calls their fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +91,7 @@ def _posed(
     work: Workspace, subject: Subject, alignment: Alignment, models: BodyModels | None
 ) -> Body | None:
     """The body that a subject's parameters stand for, where it was found to lie in the scan."""
-    fit = next((fit for fit in alignment.fits if fit.source == _FITTED), None)
+    fit = next((fit for fit in alignment.fits if fit.source == OF_PARAMETERS), None)
     if models is None or subject.parameters is None or fit is None:
         return None
     given = read_parameters(work.absolute(subject.parameters), subject.gender)
