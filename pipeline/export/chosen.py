@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from manifests.read import Manifest, open_manifest
@@ -19,6 +20,7 @@ from pipeline.store import Workspace
 Row = dict[str, Any]  # a ViewRow by its columns' names
 SPLITS = ("train", "val", "test")
 _ROWS_AT_ONCE = 256
+_ROWS_A_LOOK = 16
 _LOOKERS = 16  # at files; a network's answers take their time
 
 
@@ -49,13 +51,14 @@ class Choice:
         """The same rows, while `faults` collects which of their files are not there as they say."""
         with ThreadPoolExecutor(_LOOKERS) as lookers:
             while some := list(islice(rows, _ROWS_AT_ONCE)):
-                for found in lookers.map(partial(_faults, self.work, files), some):
+                parts = [some[start : start + _ROWS_A_LOOK] for start in range(0, len(some), _ROWS_A_LOOK)]
+                for found in lookers.map(partial(_faults, self.work, files), parts):
                     faults += found
                 yield from some
 
     def content(self, row: Row, file: str) -> bytes:
         """A file of a row, found to have the row's checksum."""
-        path = _place(self.work, row[file])
+        path = Path(_place(self.work, row[file]))
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -83,15 +86,15 @@ def choose(work: Workspace) -> Choice:
     return Choice(work, manifest, frozenset(rejected))
 
 
-def _faults(work: Workspace, files: Sequence[str], row: Row) -> list[str]:
-    return [_told(row, file, fault) for file in files if (fault := _fault(work, row, file))]
+def _faults(work: Workspace, files: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    return [_told(row, file, fault) for row in rows for file in files if (fault := _fault(work, row, file))]
 
 
 def _fault(work: Workspace, row: Row, file: str) -> str | None:
     if row[file] is None:
         return None
     try:
-        length = _place(work, row[file]).stat().st_size
+        length = os.stat(_place(work, row[file])).st_size  # noqa: PTH116
     except FileNotFoundError:
         return "is not there"
     except OSError as error:
@@ -102,12 +105,11 @@ def _fault(work: Workspace, row: Row, file: str) -> str | None:
     return None if length == said else f"has {length:,} bytes, and its row says {said:,}"
 
 
-def _place(work: Workspace, path: str) -> Path:
+def _place(work: Workspace, path: str) -> str:
     """Where a row's file is; a row that somebody else wrote might name any file of this machine."""
-    pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts:
+    if path.startswith("/") or ".." in path.split("/"):
         raise ManifestError("is not below the data folder")
-    return work.absolute(path)
+    return f"{work.root}/{path}"  # a Path would cost more than the look
 
 
 def _told(row: Row, file: str, fault: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from posixpath import splitext
 
 from pipeline.export.chosen import SPLITS, Choice, Row
 from pipeline.rows import FILES
@@ -92,7 +92,7 @@ def _noting(rows: Iterator[Row], endings: dict[str, set[str]]) -> Iterator[Row]:
     for row in rows:
         for file in FILES:
             if row[file] is not None:
-                endings[file].add(PurePosixPath(row[file]).suffix)
+                endings[file].add(splitext(row[file])[1])
         yield row
 
 
