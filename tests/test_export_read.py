@@ -198,5 +198,5 @@ def test_the_card_says_counts_depth_and_whose_the_licence_is(work: Workspace, tm
     head += "  - split: train\n    path: data/train-*.parquet\n"
     assert card.startswith(head)
     assert "| train | 4 | 1 |\n| val | 2 | 1 |\n| test | 0 | 0 |" in card
-    assert "Noted in the manifest: see the publisher's terms." in card
+    assert "Noted in the manifest:\n\n> see the publisher's terms\n\n" in card
     assert "this card grants" in card

@@ -37,7 +37,7 @@ def card_of(form: Form, choice: Choice, planned: Plan) -> str:
         f"Views of human scans, drawn by scan2k {facts.code_version}.\n\n"
         f"| split | views | shards |\n|---|---|---|\n{rows}\n"
         f"{form.card(planned.shards)}\n{_READING}\n"
-        f"## Licence\n\nNoted in the manifest: {facts.licence or 'nothing'}.\n{_LICENCE}"
+        f"## Licence\n\nNoted in the manifest:\n\n> {' '.join(facts.licence.split()) or 'nothing'}\n{_LICENCE}"
     )
 
 
