@@ -32,12 +32,13 @@ def card_of(form: Form, choice: Choice, planned: Plan) -> str:
         f"| {split} | {planned.views(split)} | {sum(s.split == split for s in planned.shards)} |\n"
         for split in SPLITS
     )
+    note = " ".join(facts.licence.split()) or "nothing"
     return (
         f"{form.header(planned.shards)}# {facts.dataset}\n\n"
         f"Views of human scans, drawn by scan2k {facts.code_version}.\n\n"
         f"| split | views | shards |\n|---|---|---|\n{rows}\n"
         f"{form.card(planned.shards)}\n{_READING}\n"
-        f"## Licence\n\nNoted in the manifest:\n\n> {' '.join(facts.licence.split()) or 'nothing'}\n{_LICENCE}"
+        f"## Licence\n\nNoted in the manifest:\n\n> {note}\n{_LICENCE}"
     )
 
 

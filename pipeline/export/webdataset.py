@@ -81,9 +81,9 @@ def _add(stream: BinaryIO, name: str, content: bytes) -> None:
 _CARD = """\
 WebDataset shards: {shards}.
 
-A sample is one view. Its key is SCAN/VIEW/PROJECTION, in which a point is written %2E. `json` is its row of the manifest with every number that is needed to use the images, and the
-other members are called as the row's columns: `shaded_front.png`, `depth_front.png`, ..., and
-`keypoints.npy` (31, 3).
+A sample is one view. Its key is SCAN/VIEW/PROJECTION, in which a point is written %2E. `json` is its row of
+the manifest with every number that is needed to use the images, and the other members are called as the
+row's columns: `shaded_front.png`, `depth_front.png`, ..., and `keypoints.npy` (31, 3).
 
 Depth and normals have 16 bits: open them with a reader that keeps them (OpenCV with `IMREAD_UNCHANGED`;
 Pillow for depth). WebDataset's own `.decode("pil")` and `.decode("rgb")` make 8 bits of them.
