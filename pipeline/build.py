@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
+from manifests.croissant import describe
 from manifests.files import Facts
 from manifests.fold import fold
 from manifests.journal import record as note
@@ -76,6 +77,7 @@ def render(request: RenderRequest, report: Report) -> RenderSummary:
             summary = _every(errand, found, report)
         finally:
             fold(lock, facts)
+        describe(work.manifests)
     _list(work, report)
     return replace(summary, seconds=time.perf_counter() - started)
 
