@@ -37,7 +37,8 @@ _DECIDED = {"light": "light", "seed": "seed", "occlusion": "occlusion", "width":
 class Status:
     """How far a dataset is; `unbuilt` are its people without a row or a reject, None where it is not there.
 
-    `stale` and `rejected` count by reason; `waiting` are entries of the journal that are in no table yet.
+    `stale` and `rejected` count by reason, `unmade` are views that the last build was asked for and that have
+    no row; `waiting` are entries of the journal that are in no table yet.
     """
 
     dataset: str
@@ -46,6 +47,7 @@ class Status:
     up_to_date: int
     stale: Mapping[str, int]
     missing: int
+    unmade: int
     rejected: Mapping[str, int]
     unbuilt: int | None
     waiting: int
@@ -54,7 +56,7 @@ class Status:
     @property
     def is_whole(self) -> bool:
         """Whether nothing is stale, missing or left to do."""
-        return not (self.stale or self.missing or self.unbuilt or self.waiting)
+        return not (self.stale or self.missing or self.unmade or self.unbuilt or self.waiting)
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,16 @@ def status(request: ListRequest) -> Status:
     lacking = _views_that_lack(work, manifest)
     changed = _changed_scans(work, manifest)
     asked = json.loads(manifest.facts.config or "{}")
-    batches = manifest.batches(VIEWS, ("scan", *_DECIDED))
+    wanted = _views_asked_for(work, asked)
+    unmade = manifest.counts["scans"] * len(wanted)
+    batches = manifest.batches(VIEWS, (*_NAMES, *_DECIDED))
     rows = (row for batch in batches for row in batch.to_pylist())
-    for row in (row for place, row in enumerate(rows) if place not in lacking):
-        reason = _stale_reason(row, asked, changed)
-        reasons.update([reason] if reason else [])
-        current += reason is None
+    for place, row in enumerate(rows):
+        unmade -= (row["view"], row["projection"]) in wanted
+        if place not in lacking:
+            reason = _stale_reason(row, asked, changed)
+            reasons.update([reason] if reason else [])
+            current += reason is None
     sizes = manifest.views(columns=[f"{name}_bytes" for name in FILES])
     return Status(
         dataset=request.dataset,
@@ -101,6 +107,7 @@ def status(request: ListRequest) -> Status:
         up_to_date=current,
         stale=dict(sorted(reasons.items())),
         missing=len(lacking),
+        unmade=unmade,
         rejected=dict(sorted(Counter(manifest.rejects(["reason"]).column(0).to_pylist()).items())),
         unbuilt=_unbuilt(work, request, manifest),
         waiting=len(entries(work.manifests)),
@@ -137,6 +144,8 @@ def status_lines(found: Status) -> Iterator[str]:
     yield from (f"stale: {count:,} views, {reason}" for reason, count in found.stale.items())
     if found.missing:
         yield f"missing: files of {found.missing:,} views"
+    if found.unmade:
+        yield f"missing: {_count(found.unmade, 'view')} that the last build was to make"
     yield from (f"rejected: {count:,} scans, {reason}" for reason, count in found.rejected.items())
     if found.unbuilt:
         yield f"not built yet: {found.unbuilt:,} scans"
@@ -147,13 +156,19 @@ def status_lines(found: Status) -> Iterator[str]:
 
 
 def verdict_lines(found: Verdict) -> Iterator[str]:
-    """The same for people, a line a fault."""
-    yield from (f"{fault.kind}: {fault.path}: {fault.said}" for fault in found.faults)
+    """The same for people: a line a fault, and of files that are in no row a line a folder."""
+    yield from (f"{fault.kind}: {fault.path}: {fault.said}" for fault in found.faults if fault.key)
+    strays: dict[str, list[str]] = {}
+    for fault in (fault for fault in found.faults if not fault.key):
+        folder, _, name = fault.path.rpartition("/")
+        strays.setdefault(folder, []).append(name)
+    for folder, names in strays.items():
+        yield f"{STRAY}: {folder}: {_count(len(names), 'file')} in no row, such as {names[0]}"
     counts = Counter(fault.kind for fault in found.faults)
     sums = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items())) or "all is as it says"
     yield f"{found.dataset}: {found.views:,} views, {found.files:,} files: {sums}"
     if found.forgotten:
-        yield f"forgotten: {found.forgotten:,} views, which the next build makes again"
+        yield f"forgotten: {_count(found.forgotten, 'view')}, which the next build makes again"
 
 
 def status_json(found: Status) -> dict[str, object]:
@@ -164,6 +179,17 @@ def status_json(found: Status) -> dict[str, object]:
 def verdict_json(found: Verdict) -> dict[str, object]:
     """The same for programs."""
     return asdict(found)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'s' * (number != 1)}"
+
+
+def _views_asked_for(work: Workspace, asked: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """The views, and through which camera, that every scan has by the last build's request."""
+    angles = [(pitch, yaw) for pitch in asked.get("pitches", ()) for yaw in asked.get("yaws", ())]
+    cameras = asked.get("projections", ())
+    return {(work.view(*angle), camera) for angle in angles for camera in cameras}
 
 
 def _stale_reason(row: Mapping[str, Any], asked: Mapping[str, Any], changed: set[str]) -> str | None:

@@ -105,6 +105,21 @@ def seen_of(scan: ScanRow, row: ViewRow, points: np.ndarray) -> np.ndarray:
     return np.asarray((flat @ np.reshape(row.intrinsics, (3, 3)).T)[:, :2])
 
 
+def test_a_view_that_was_forgotten_is_still_to_be_made(data: Path) -> None:
+    _, views, _ = built(request(data))
+    work = Workspace(data, DATASET)
+    (data / (views[1].depth_back or "")).write_bytes(b"")
+    assert audit.verify(work, repair=True).forgotten == 1
+    status = audit.status(ListRequest(DATASET, data))
+    assert (status.views, status.unmade, status.is_whole) == (3, 1, False)
+    assert "missing: 1 view that the last build was to make" in audit.status_lines(status)
+    strays = [line for line in audit.verdict_lines(audit.verify(work)) if line.startswith("stray: ")]
+    assert len(strays) == 4, "a line for colour, shade, depth and keypoints of the view"
+    assert all("in no row, such as 00001_" in line for line in strays)
+    built(request(data))
+    assert audit.status(ListRequest(DATASET, data)).is_whole
+
+
 def test_overlays_are_to_look_at_and_belong_to_no_row(data: Path) -> None:
     built(request(data, overlays=True))
     assert len(list(data.glob("PERS/OVERLAY/*/*.jpg"))) == 4
