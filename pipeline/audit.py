@@ -37,8 +37,8 @@ _DECIDED = {"light": "light", "seed": "seed", "occlusion": "occlusion", "width":
 class Status:
     """How far a dataset is; `unbuilt` are its people without a row or a reject, None where it is not there.
 
-    `stale` and `rejected` count by reason, `unmade` are views that the last build was asked for and that have
-    no row; `waiting` are entries of the journal that are in no table yet.
+    `stale` and `rejected` count by reason, `unmade` are views that the last build was asked for and that
+    have no row; `waiting` are entries of the journal that are in no table yet.
     """
 
     dataset: str

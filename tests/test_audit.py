@@ -141,6 +141,6 @@ def test_the_commands_say_it_and_end_with_3(work: Workspace, capsys: pytest.Capt
     told_json = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert [fault["kind"] for fault in told_json["faults"]] == [MISSING]
     assert cli.main(["verify", "2K2K", *data, "--repair"]) == 3
-    assert "forgotten: 1 views" in capsys.readouterr().out
+    assert "forgotten: 1 view" in capsys.readouterr().out
     assert cli.main(["verify", "nothing", *data]) == 1
     assert "is not there" in capsys.readouterr().err
