@@ -19,20 +19,16 @@ from pipeline.formats.image import (
     read_grey16,
     read_mask,
     read_rgb16,
-    write_color,
-    write_grey16,
     write_image,
-    write_mask,
-    write_rgb16,
 )
 from pipeline.records import U8, U16, Window
 
 sides = st.integers(1, 40)
-WRITERS: dict[str, Callable[[Path], None]] = {
-    "RGB": lambda path: write_color(path, np.zeros((2, 2, 3), dtype=np.uint8)),
-    "L": lambda path: write_mask(path, np.zeros((2, 2), dtype=np.uint8)),
-    "I;16": lambda path: write_grey16(path, np.zeros((2, 2), dtype=np.uint16)),
-    "RGB;16": lambda path: write_rgb16(path, np.zeros((2, 2, 3), dtype=np.uint16)),
+WRITERS: dict[str, Callable[[Path], bytes]] = {
+    "RGB": lambda path: write_image(path, np.zeros((2, 2, 3), dtype=np.uint8)),
+    "L": lambda path: write_image(path, np.zeros((2, 2), dtype=np.uint8)),
+    "I;16": lambda path: write_image(path, np.zeros((2, 2), dtype=np.uint16)),
+    "RGB;16": lambda path: write_image(path, np.zeros((2, 2, 3), dtype=np.uint16)),
 }
 READERS: dict[str, Callable[[Path], U8 | U16]] = {
     "RGB": read_color,
@@ -46,7 +42,7 @@ READERS: dict[str, Callable[[Path], U8 | U16]] = {
 @given(st.tuples(sides, sides, st.just(3)).flatmap(lambda shape: arrays(np.uint8, shape)))
 def test_color_comes_back(tmp_path_factory: pytest.TempPathFactory, image: U8) -> None:
     path = tmp_path_factory.mktemp("image") / "a.png"
-    write_color(path, image)
+    write_image(path, image)
     np.testing.assert_array_equal(read_color(path), image)
 
 
@@ -54,7 +50,7 @@ def test_color_comes_back(tmp_path_factory: pytest.TempPathFactory, image: U8) -
 @given(st.tuples(sides, sides).flatmap(lambda shape: arrays(np.uint16, shape)))
 def test_grey16_comes_back(tmp_path_factory: pytest.TempPathFactory, image: U16) -> None:
     path = tmp_path_factory.mktemp("image") / "a.png"
-    write_grey16(path, image)
+    write_image(path, image)
     np.testing.assert_array_equal(read_grey16(path), image)
 
 
@@ -62,19 +58,19 @@ def test_grey16_comes_back(tmp_path_factory: pytest.TempPathFactory, image: U16)
 @given(st.tuples(sides, sides, st.just(3)).flatmap(lambda shape: arrays(np.uint16, shape)))
 def test_rgb16_comes_back(tmp_path_factory: pytest.TempPathFactory, image: U16) -> None:
     path = tmp_path_factory.mktemp("image") / "a.png"
-    write_rgb16(path, image)
+    write_image(path, image)
     np.testing.assert_array_equal(read_rgb16(path), image)
 
 
 def test_a_mask_comes_back_where_it_lies(tmp_path: Path) -> None:
-    write_mask(tmp_path / "m.png", np.full((2, 3), 255, dtype=np.uint8), Window(1, 2, 5, 7))
+    write_image(tmp_path / "m.png", np.full((2, 3), 255, dtype=np.uint8), Window(1, 2, 5, 7))
     expected = np.zeros((5, 7), dtype=np.uint8)
     expected[1:3, 2:5] = 255
     np.testing.assert_array_equal(read_mask(tmp_path / "m.png"), expected)
 
 
 def test_files_say_what_published_loaders_expect(tmp_path: Path) -> None:
-    write_grey16(tmp_path / "d.png", np.full((3, 5), 40_000, dtype=np.uint16))
+    write_image(tmp_path / "d.png", np.full((3, 5), 40_000, dtype=np.uint16))
     header = (tmp_path / "d.png").read_bytes()[:26]
     assert header[:8] == b"\x89PNG\r\n\x1a\n"
     assert (header[16:24], header[24], header[25]) == (b"\0\0\0\5\0\0\0\3", 16, 0)  # 16 bits, grey
@@ -102,7 +98,7 @@ def test_a_picture_of_another_writer_is_read(tmp_path: Path) -> None:
 
 def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8)
-    write_color(tmp_path / "a.png", noise)
+    write_image(tmp_path / "a.png", noise)
     whole = (tmp_path / "a.png").read_bytes()
     for length in range(len(whole) - 24):  # what follows are checksums and the end mark
         (tmp_path / "cut.png").write_bytes(whole[:length])
@@ -164,4 +160,4 @@ def test_a_full_disk_leaves_no_file(tmp_path: Path, suffix: str) -> None:
 def test_a_folder_that_cannot_be_made_is_an_error_of_the_system(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OSError, match="file"):
-        write_mask(tmp_path / "file" / "a.png", np.zeros((2, 2), dtype=np.uint8))
+        write_image(tmp_path / "file" / "a.png", np.zeros((2, 2), dtype=np.uint8))

@@ -15,7 +15,7 @@ from pipeline.datasets import survey
 from pipeline.datasets.layouts import layout_of
 from pipeline.datasets.scans import read_scan
 from pipeline.errors import ConfigError, FormatError
-from pipeline.formats.image import write_color
+from pipeline.formats.image import write_image
 from pipeline.geometry.mesh import area_centre
 from pipeline.records import Subject, Survey
 from pipeline.store import Workspace
@@ -70,7 +70,7 @@ def test_an_image_that_the_layout_knows_needs_no_materials(tmp_path: Path) -> No
     folder = tmp_path / "obj" / "2K2K" / "00003"
     folder.mkdir(parents=True)
     (folder / "00003.obj").write_text(f"mtllib missing.mtl\nusemtl skin\n{TRIANGLE}")
-    write_color(folder / "00003.png", RED)
+    write_image(folder / "00003.png", RED)
     work = Workspace(tmp_path, "2K2K")
     mesh = read_scan(work, found(work).subjects[0])
     np.testing.assert_array_equal(mesh.textures, [RED])
@@ -81,8 +81,8 @@ def test_ones_own_materials_are_asked_before_an_image(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "a.obj").write_text(f"mtllib a.mtl\nusemtl skin\n{TRIANGLE}")
     (folder / "a.mtl").write_text("newmtl skin\nmap_Kd real.png\n")
-    write_color(folder / "real.png", RED)
-    write_color(folder / "a.png", RED // 2)
+    write_image(folder / "real.png", RED)
+    write_image(folder / "a.png", RED // 2)
     work = Workspace(tmp_path, "ours")
     (subject,) = found(work, "folder").subjects
     np.testing.assert_array_equal(read_scan(work, subject).textures, [RED])

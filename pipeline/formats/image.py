@@ -64,26 +64,6 @@ def require_writer(*formats: str) -> None:
         require_codecs()
 
 
-def write_color(path: Path, image: U8, window: Window | None = None) -> None:
-    """Write RGB (h, w, 3)."""
-    write_image(path, np.asarray(image, dtype=np.uint8), window)
-
-
-def write_mask(path: Path, mask: U8, window: Window | None = None) -> None:
-    """Write 8-bit grey (h, w), 255 = there, 0 = not."""
-    write_image(path, np.asarray(mask, dtype=np.uint8), window)
-
-
-def write_grey16(path: Path, image: U16, window: Window | None = None) -> None:
-    """Write 16-bit grey (h, w)."""
-    write_image(path, np.asarray(image, dtype=np.uint16), window)
-
-
-def write_rgb16(path: Path, image: U16, window: Window | None = None) -> None:
-    """Write 16-bit RGB (h, w, 3)."""
-    write_image(path, np.asarray(image, dtype=np.uint16), window)
-
-
 def read_color(path: Path) -> U8:
     """The RGB picture (H, W, 3) in a PNG or JPEG XL file."""
     return cast(U8, _read(path, _COLOR))

@@ -88,14 +88,6 @@ class Digit:
         """Corners of a box around the digit."""
         return self._low, self._high  # type: ignore[attr-defined]
 
-    def surface_point(self, along: float, across: float, up: float) -> F32:
-        """World place (3,) of a point given along the digit and in shares of its local radii."""
-        table = np.array(self.stations, dtype=np.float64)
-        values = PchipInterpolator(table[:, 0], table[:, 1:])(min(along, table[-1, 0]))
-        depth = values[1] if up > 0 else values[2]
-        offset = np.array([along, across * values[0], values[3] + up * depth])
-        return np.asarray(np.array(self.origin) + offset @ self._axes, dtype=np.float32)  # type: ignore[attr-defined]
-
     def local(self, points: F32) -> Local:
         """The digit's own view of points (3, N), without creases and nail."""
         along, across, up = in_frame(points, self.origin, self._axes)  # type: ignore[attr-defined]
