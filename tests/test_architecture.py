@@ -50,20 +50,22 @@ TABLE = {
     "keys": _room("config formats", ""),
     "version": _room("", ""),
     "stages": _room("config datasets formats geometry store body synth render keys version", "numpy"),
-    "graph": _room("", "dask distributed"),
+    "graph": _room("", "dask distributed dask_jobqueue psutil"),
     "manifests": _room("atomic", "pyarrow"),
+    "conduct": _room("config datasets formats keys manifests stages store version", "numpy"),
     "audit": _room("config datasets formats store manifests", ""),
     "export": _room("atomic config store manifests", ""),
-    "build": _room("config datasets store stages graph manifests export version", ""),
+    "build": _room("config datasets store stages graph manifests conduct export version", ""),
     "recon": _room("manifests config geometry formats body store", "numpy torch"),
     "doctor": _room("formats render", ""),
     "listing": _room("config datasets store", ""),
     "detections": _room("atomic formats geometry", ""),
     "commands": _room(
-        "config store synth audit export build recon doctor listing detections", "click rich"
+        "config store synth audit export conduct build recon doctor listing detections", "click rich"
     ),
     "cli": _room("commands", "click"),
 }
+DASK = frozenset({"dask", "distributed", "dask_jobqueue"})
 INSTANT_ROOMS = frozenset({"cli", "commands"})  # what `scan2k --help` loads
 LOADED_AT_ONCE = frozenset({"click", "pipeline.errors", "pipeline.config"})
 
@@ -105,7 +107,7 @@ def _import_faults(place: Path, tree: ast.Module) -> Iterator[str]:
         if top not in PACKAGES:
             if top not in own.libraries:
                 yield f"{room} may not import library {top}"
-            elif top in TABLE["graph"].libraries and place.name != "cluster.py":
+            elif top in DASK and place.name != "cluster.py":
                 yield f"{top} belongs in graph/cluster.py alone"
             continue
         other = _room_of_module(module)
