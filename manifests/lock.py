@@ -81,6 +81,12 @@ class BuildLock:
                 f"{_duration(_SILENCE)}; run it again"
             )
 
+    @property
+    def sign(self) -> str:
+        """What only this build's lock says: who reads the same by `sign_in` sees the same folder."""
+        self.require()
+        return sign_in(self.folder)
+
     def _claim(self, number: int) -> int:
         """Make the file of this number: only one can, and only while none is higher."""
         path = self._path(number)
@@ -89,7 +95,7 @@ class BuildLock:
                 stream.write(json.dumps(asdict(_myself())).encode())
         except FileExistsError:
             raise ManifestError(f"another build began on {self.folder} just now; wait for it") from None
-        numbers = self._numbers()
+        numbers = _numbers(self.folder)
         if max(numbers) != number:  # it was made by somebody who had looked long ago
             path.unlink(missing_ok=True)
             raise ManifestError(f"another build began on {self.folder} just now; wait for it")
@@ -100,7 +106,7 @@ class BuildLock:
 
     def _newest(self) -> tuple[int, str | None]:
         """The highest number, 0 if none, and what to say of its holder; None: it is free or stale."""
-        number = max(self._numbers(), default=0)
+        number = max(_numbers(self.folder), default=0)
         try:
             text = self._path(number).read_bytes()
             silent = self._now() - self._path(number).stat().st_mtime
@@ -124,12 +130,8 @@ class BuildLock:
         finally:
             probe.unlink(missing_ok=True)
 
-    def _numbers(self) -> list[int]:
-        ends = (path.name[len(_PREFIX) :] for path in self.folder.glob(f"{_PREFIX}*"))
-        return [int(end) for end in ends if end.isdecimal()]
-
     def _is_newest(self) -> bool:
-        return self._number is not None and max(self._numbers(), default=0) == self._number
+        return self._number is not None and max(_numbers(self.folder), default=0) == self._number
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{_PREFIX}{number}"
@@ -138,6 +140,19 @@ class BuildLock:
         while not self._done.wait(_BEAT):
             with suppress(OSError):
                 os.utime(self._path(self._number or 0))
+
+
+def sign_in(folder: Path) -> str:
+    """What the lock in a folder says of its holder; empty where there is none."""
+    try:
+        return (folder / f"{_PREFIX}{max(_numbers(folder), default=0)}").read_text()
+    except OSError:
+        return ""
+
+
+def _numbers(folder: Path) -> list[int]:
+    ends = (path.name[len(_PREFIX) :] for path in folder.glob(f"{_PREFIX}*"))
+    return [int(end) for end in ends if end.isdecimal()]
 
 
 def _myself() -> Holder:

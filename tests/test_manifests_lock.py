@@ -162,3 +162,14 @@ def test_a_process_that_ended_but_was_not_waited_for_is_gone() -> None:
         assert began
         assert locks._start_of(child.pid) is None
         assert locks._is_gone(Holder("", locks._machine(), child.pid, began, 0.0), 0.0)
+
+
+def test_only_who_sees_the_folder_reads_its_sign(tmp_path: Path) -> None:
+    there, elsewhere = tmp_path / "there", tmp_path / "elsewhere"
+    with BuildLock(there) as lock, BuildLock(elsewhere):
+        assert lock.sign == locks.sign_in(there)
+        assert lock.sign != locks.sign_in(elsewhere)
+        first = lock.sign
+    assert locks.sign_in(tmp_path / "nowhere") == ""
+    with BuildLock(there) as again:
+        assert again.sign != first
