@@ -49,7 +49,7 @@ def test_what_is_an_id_is_no_range_and_no_wildcard() -> None:
     [
         ("00030", "nobody is called that; did you mean "),
         ("anna", "nobody is called that; the ids go from 00003 to 00100"),
-        ("rp_*", "nobody is called so; the ids go from 00003 to 00100"),
+        ("rp_*", "nobody is called that; the ids go from 00003 to 00100"),
         ("200-300", "nobody is in it; the ids go from 00003 to 00100"),
         ("00020-00010", "it runs backwards; write 00010-00020"),
         ("00010-", "a range is such as 00010-00020"),

@@ -9,7 +9,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from pipeline.errors import ConfigError
 from pipeline.records import Subject
@@ -45,17 +45,20 @@ def _meant(word: str, ids: Sequence[str], known: Collection[str]) -> list[str]:
     """The ids that one word means: at least one."""
     if word in known:
         return [word]
-    if any(letter in word for letter in _WILD):
-        found = [name for name in ids if fnmatchcase(name, word)]
-        return found or _refuse(word, f"nobody is called so; {_bounds(ids)}")
-    span = _range(word)
-    if span:
-        found = [name for name in ids if _lies_in(name, span)]
-        return found or _refuse(word, f"nobody is in it; {_bounds(ids)}")
+    span = None if any(letter in word for letter in _WILD) else _range(word)
+    found = [name for name in ids if (_lies_in(name, span) if span else fnmatchcase(name, word))]
+    if not found:
+        fault = f"nobody is in it; {_bounds(ids)}" if span else _unlike(word, ids)
+        raise ConfigError(f"subjects has {word!r}: {fault}")
+    return found
+
+
+def _unlike(word: str, ids: Sequence[str]) -> str:
+    """What to say of a word that no id is like."""
     close = difflib.get_close_matches(word, ids, n=3)
     hint = f"did you mean {' or '.join(close)}?" if close else _bounds(ids)
     form = f"{_FORM}; " if any(first or last for first, last in _ends(word)) else ""
-    _refuse(word, f"nobody is called that; {form}{hint}")
+    return f"nobody is called that; {form}{hint}"
 
 
 def _range(word: str) -> _Range | None:
@@ -64,7 +67,7 @@ def _range(word: str) -> _Range | None:
         if first and last and first[1] == last[1]:
             low, high = int(first[2]), int(last[2])
             if low > high:
-                _refuse(word, f"it runs backwards; write {last[0]}-{first[0]}")
+                raise ConfigError(f"subjects has {word!r}: it runs backwards; write {last[0]}-{first[0]}")
             return _Range(first[1], low, high)
     return None
 
@@ -83,7 +86,3 @@ def _lies_in(name: str, span: _Range) -> bool:
 
 def _bounds(ids: Sequence[str]) -> str:
     return f"the ids go from {ids[0]} to {ids[-1]}" if ids else "there is nobody at all"
-
-
-def _refuse(word: str, reason: str) -> NoReturn:
-    raise ConfigError(f"subjects has {word!r}: {reason}")
