@@ -31,10 +31,10 @@ from pipeline import datasets
 from pipeline.config import DEFAULT_YAWS, RenderRequest
 from pipeline.datasets.layouts import layout_of
 from pipeline.formats import image
-from pipeline.records import Subject
+from pipeline.records import Cleaning, Subject
 from pipeline.render import renderer, sight, upload
 from pipeline.render.kernels import Kernel
-from pipeline.stages import align
+from pipeline.stages import align, load
 from pipeline.stages import render as stage
 from pipeline.store import Workspace
 from pipeline.synth.layouts import SynthRequest, write_people
@@ -57,7 +57,7 @@ def draw(studio: stage.Studio, work: Workspace, people: Sequence[Subject], clock
     """All views of some people, from file to files."""
     for subject in people:
         with clock.step("align"):
-            alignment = align.run(work, subject)
+            alignment = align.run(work, subject, load.run(work, subject, Cleaning()))
         with clock.step("render"):
             studio.run(subject, alignment)
 

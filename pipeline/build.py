@@ -25,7 +25,7 @@ from pipeline.export.chosen import choose
 from pipeline.export.lists import write_lists
 from pipeline.records import Alignment, Cleaning, Fault, Override, Subject, Survey
 from pipeline.rows import SourceFile, ViewRow
-from pipeline.stages import align, keypoints, people, record
+from pipeline.stages import align, keypoints, load, people, record
 from pipeline.stages.render import Studio
 from pipeline.store import Workspace, open_workspace
 from pipeline.version import code_version
@@ -111,8 +111,8 @@ def _one(errand: _Errand, subject: Subject, said: Override | None) -> record.Fin
             raise ScanError(f"left out by {said.place}{f': {said.note}' if said.note else ''}")
         files = record.sources(work, subject)
         stage = "align"
-        wish = Cleaning(request.drop_fragments, request.drop_floor)
-        alignment = align.run(work, subject, said, errand.models, wish)
+        cleaned = load.run(work, subject, Cleaning(request.drop_fragments, request.drop_floor))
+        alignment = align.run(work, subject, cleaned, said, errand.models)
         stage = "render"
         drawing = errand.studio.run(subject, alignment, files)
         stage = "keypoints"

@@ -19,6 +19,7 @@ from pipeline.formats.ply import write_ply
 from pipeline.geometry.transform import FILL, aligned, turn_y
 from pipeline.records import (
     F64,
+    Alignment,
     Body,
     BodyParameters,
     Cleaning,
@@ -30,7 +31,8 @@ from pipeline.records import (
     Torso,
 )
 from pipeline.stages import align as stage
-from pipeline.stages.align import align
+from pipeline.stages import load
+from pipeline.stages.align import Models, align
 from pipeline.store import Workspace
 from pipeline.synth.defects import Defects, placed, turned
 from pipeline.synth.figure import figure_of
@@ -41,6 +43,7 @@ from pipeline.synth.person import draw
 from pipeline.synth.scan import Cast, Scan, cast, pose, registered
 from pipeline.synth.traits import Traits
 
+NO_CLEANING = Cleaning()
 ELSEWHERE = Defects(centimetres=True, yaw=True, origin=True)
 
 
@@ -65,6 +68,12 @@ def scan_of(index: int, defects: Defects = ELSEWHERE) -> Scan:
 
 def mesh_of(scan: Scan) -> Mesh:
     return Mesh(scan.skin.vertices, scan.skin.faces, scan.skin.colors)
+
+
+def run(
+    work: Workspace, subject: Subject, wish: Cleaning = NO_CLEANING, models: Models = None
+) -> Alignment:
+    return stage.run(work, subject, load.run(work, subject, wish), models=models)
 
 
 def evidence_of(body: BodyParameters) -> Evidence:
@@ -261,12 +270,12 @@ def test_cleaning_comes_first_and_is_recorded(tmp_path: Path) -> None:
     work = Workspace(tmp_path, "2K2K")
     subject = Subject("2K2K", "00001", "train", mesh="obj/2K2K/00001/00001.ply")
     wish = Cleaning(fragments_under=0.005, floor=True)
-    found = stage.run(work, subject, wish=wish)
+    found = run(work, subject, wish)
     np.testing.assert_allclose(found.centre, dirty.alignment.centre, rtol=1e-12)
     assert found.scale == pytest.approx(dirty.alignment.scale, rel=1e-12)
     assert found.cleaning == wish
     assert found.removed.fragments == 7 and found.removed.floor_faces > 50
-    as_it_is = stage.run(work, subject)
+    as_it_is = run(work, subject)
     assert np.linalg.norm(np.subtract(as_it_is.centre, found.centre)) > 0.02
     assert (as_it_is.cleaning, as_it_is.removed.floor_faces) == (Cleaning(), 0)
 
@@ -281,7 +290,7 @@ def test_every_file_beside_a_scan_is_heard(tmp_path: Path, monkeypatch: pytest.M
     truth = json.loads(
         (work.absolute(subject.mesh or "").parent / "truth.json").read_text(encoding="utf-8")
     )
-    found = stage.run(work, subject, models=stage.models_of(work))
+    found = run(work, subject, models=stage.models_of(work))
     sources = [stage.FROM_PARAMETERS, stage.FROM_REGISTERED, stage.FROM_JOINTS]
     assert [front.source for front in found.fronts] == sources
     for front, most in zip(found.fronts, (1e-4, 0.5, 9), strict=True):
@@ -289,10 +298,10 @@ def test_every_file_beside_a_scan_is_heard(tmp_path: Path, monkeypatch: pytest.M
     assert [(fit.source, fit.verdict) for fit in found.fits] == [(name, "good") for name in sources[:2]]
     assert (found.warnings, found.missing) == ((), ())
     (tmp_path / "body_models" / "smplx" / "SMPLX_NEUTRAL.npz").unlink()
-    others = stage.run(work, subject, models=stage.models_of(work))
+    others = run(work, subject, models=stage.models_of(work))
     assert [front.source for front in others.fronts] == sources
     assert len(others.missing) == 1 and "SMPLX_NEUTRAL" in others.missing[0]
-    alone = stage.run(work, subject)
+    alone = run(work, subject)
     assert [front.source for front in alone.fronts] == [sources[0], sources[2]]
     assert alone.missing == (
         "fit of SMPL-X parameters: no body model was found to pose",

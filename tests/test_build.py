@@ -23,8 +23,8 @@ from pipeline.formats.image import read_color, read_grey16, read_mask, read_rgb1
 from pipeline.formats.ply import write_ply
 from pipeline.geometry.camera import portrait_camera
 from pipeline.geometry.depth import decode, encode
-from pipeline.records import Frame, Mesh
-from pipeline.stages import align
+from pipeline.records import Cleaning, Frame, Mesh
+from pipeline.stages import align, load
 from pipeline.stages import render as stage
 from pipeline.store import Workspace
 from pipeline.synth.defects import defects_of
@@ -294,7 +294,7 @@ def test_people_are_aligned_as_their_makers_know_them(demo: RenderRequest) -> No
     for subject in everybody:
         assert subject.mesh
         truth = json.loads((work.absolute(subject.mesh).parent / "truth.json").read_text(encoding="utf-8"))
-        found = align.run(work, subject)
+        found = align.run(work, subject, load.run(work, subject, Cleaning()))
         assert found.front_yaw == pytest.approx(truth["front_yaw"], abs=1e-6)
         assert found.centre == pytest.approx(truth["centre"], abs=1e-6)
         assert found.scale == pytest.approx(truth["scale"], rel=1e-6)

@@ -47,7 +47,7 @@ def assert_same(mesh: Mesh, expected: Mesh) -> None:
 def test_fragments_and_floor_go_and_nothing_else(name: str, place: Defects, holes: bool) -> None:
     person = scan(name, replace(place, holes=holes))
     dirty = scan(name, replace(place, holes=holes, fragments=True, floor=True))
-    cleaned, removed = clean(dirty, ALL)
+    cleaned, removed, _ = clean(dirty, ALL)
     assert_same(cleaned, person)
     assert removed.fragments == 7
     assert removed.fragment_faces + removed.floor_faces == len(dirty.faces) - len(person.faces)
@@ -58,17 +58,17 @@ def test_fragments_and_floor_go_and_nothing_else(name: str, place: Defects, hole
 @pytest.mark.parametrize("name", PEOPLE)
 def test_a_clean_person_loses_nothing(name: str) -> None:
     person = scan(name, Defects())
-    cleaned, removed = clean(person, ALL)
+    cleaned, removed, _ = clean(person, ALL)
     assert cleaned is person
-    assert removed == clean(person, Cleaning())[1]
+    assert removed == clean(person, Cleaning()).removed
     assert (removed.fragments, removed.fragment_faces, removed.floor_faces) == (0, 0, 0)
 
 
 def test_only_what_is_asked_for_goes() -> None:
     dirty = scan("walking", Defects(fragments=True, floor=True))
-    assert clean(dirty, Cleaning())[0] is dirty
-    assert_same(clean(dirty, Cleaning(floor=True))[0], scan("walking", Defects(fragments=True)))
-    assert_same(clean(dirty, Cleaning(fragments_under=0.005))[0], scan("walking", Defects(floor=True)))
+    assert clean(dirty, Cleaning()).mesh is dirty
+    assert_same(clean(dirty, Cleaning(floor=True)).mesh, scan("walking", Defects(fragments=True)))
+    assert_same(clean(dirty, Cleaning(fragments_under=0.005)).mesh, scan("walking", Defects(floor=True)))
 
 
 @pytest.mark.parametrize("tilt", [0.0, 1.5])
@@ -79,7 +79,7 @@ def test_a_floor_that_has_grown_together_with_the_feet_goes(tilt: float) -> None
     bridge = np.array([[0, len(person.vertices), len(person.vertices) + 1]], dtype=np.int32)
     turn = turn_x(np.radians(tilt))
     vertices = (dirty.vertices @ turn.T).astype(np.float32)
-    cleaned, removed = clean(
+    cleaned, removed, _ = clean(
         replace(dirty, vertices=vertices, faces=np.concatenate([dirty.faces, bridge])), ALL
     )
     assert 0.97 * (len(dirty.faces) - len(person.faces)) <= removed.floor_faces
@@ -104,7 +104,7 @@ def test_pieces_are_dropped_by_their_share_of_the_area() -> None:
     faces = np.concatenate([f + np.int32(8 * i) for i, (_, f) in enumerate(boxes)])
     mesh = Mesh(vertices, faces)
     for share, left in ((0.0, 36), (0.009, 36), (0.01, 24), (0.03, 24), (0.04, 12)):
-        cleaned, removed = clean(mesh, Cleaning(fragments_under=share))
+        cleaned, removed, _ = clean(mesh, Cleaning(fragments_under=share))
         assert len(cleaned.faces) == left
         assert removed.fragments == (36 - left) // 12
     assert removed.fragment_share == pytest.approx(30 / 630)
@@ -116,9 +116,9 @@ def test_seams_and_triangle_soup_are_no_gaps() -> None:
         person.vertices[person.faces].reshape(-1, 3),
         np.arange(3 * len(person.faces), dtype=np.int32).reshape(-1, 3),
     )
-    cleaned, removed = clean(soup, Cleaning(fragments_under=0.005))
+    cleaned, removed, _ = clean(soup, Cleaning(fragments_under=0.005))
     assert removed.fragments == 7
-    expected = clean(person, Cleaning(fragments_under=0.005))[0]
+    expected = clean(person, Cleaning(fragments_under=0.005)).mesh
     np.testing.assert_array_equal(cleaned.vertices[cleaned.faces], expected.vertices[expected.faces])
 
 
@@ -127,7 +127,7 @@ def test_plus_and_minus_zero_are_one_place() -> None:
         [[0, 0, 0], [1, 0, 0], [0, 1, 0], [-0.0, 0, 0], [-1, 0, 0], [0, 1, 0]], dtype=np.float32
     )
     mesh = Mesh(vertices, np.array([[0, 1, 2], [3, 4, 5]], dtype=np.int32))
-    assert clean(mesh, Cleaning(fragments_under=0.6))[1].fragments == 0
+    assert clean(mesh, Cleaning(fragments_under=0.6)).removed.fragments == 0
 
 
 def test_all_that_a_mesh_says_stays_with_its_faces() -> None:

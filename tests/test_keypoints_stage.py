@@ -18,9 +18,20 @@ from pipeline.formats.joints import read_joint3d, write_joint3d
 from pipeline.formats.keypoint_file import read_keypoints, write_keypoints
 from pipeline.geometry.keypoints import NAMES, ROWS
 from pipeline.geometry.transform import turn_y, view_turn
-from pipeline.records import F64, Alignment, Body, BodyParameters, Fit, Joints, Keypoints, Mesh, Subject
+from pipeline.records import (
+    F64,
+    Alignment,
+    Body,
+    BodyParameters,
+    Cleaning,
+    Fit,
+    Joints,
+    Keypoints,
+    Mesh,
+    Subject,
+)
 from pipeline.rows import MarkedView
-from pipeline.stages import align, keypoints
+from pipeline.stages import align, keypoints, load
 from pipeline.stages.keypoints import Wish, places
 from pipeline.stages.render import Studio
 from pipeline.store import DEPTH, Picture, Workspace
@@ -71,7 +82,7 @@ def request(data: Path, **asked: object) -> RenderRequest:
 def drawn(data: Path, **asked: object) -> tuple[RenderRequest, Alignment]:
     """The person's images, drawn once for all tests that look at the same."""
     wish, (work, subject) = request(data, **asked), someone(data)
-    alignment = align.run(work, subject)
+    alignment = align.run(work, subject, load.run(work, subject, Cleaning()))
     with Studio(work, wish) as studio:
         studio.run(subject, alignment)
     return wish, alignment

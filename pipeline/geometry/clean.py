@@ -7,6 +7,7 @@ a scan needs it.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import coo_matrix
@@ -25,12 +26,20 @@ _FLOOR_AREA = 0.03  # of the height squared: the soles of two shoes are half of 
 _ROUNDS = 5
 
 
-def clean(mesh: Mesh, wish: Cleaning) -> tuple[Mesh, Removed]:
+class Cleaned(NamedTuple):
+    """A scan without what `wish` is to take away, and what that was."""
+
+    mesh: Mesh
+    removed: Removed
+    wish: Cleaning
+
+
+def clean(mesh: Mesh, wish: Cleaning) -> Cleaned:
     """A scan without what is to be taken away, and what that was."""
     if not 0 <= wish.fragments_under < 1:
         raise MeshError(f"fragments under {wish.fragments_under:g} of the area; give a share from 0 to 1")
     if wish == Cleaning():
-        return mesh, Removed()
+        return Cleaned(mesh, Removed(), wish)
     areas, up = areas_and_slopes(mesh.vertices, mesh.faces)
     total = float(areas.sum())
     if not total > 0:
@@ -56,7 +65,7 @@ def clean(mesh: Mesh, wish: Cleaning) -> tuple[Mesh, Removed]:
         )
     if gone.all():
         raise MeshError("cleaning would leave nothing; lower the share under which pieces are dropped")
-    return (without(mesh, gone) if gone.any() else mesh), removed
+    return Cleaned(without(mesh, gone) if gone.any() else mesh, removed, wish)
 
 
 def without(mesh: Mesh, gone: Bool) -> Mesh:

@@ -15,12 +15,11 @@ import numpy as np
 from pipeline.body.model import BodyModels
 from pipeline.body.torso import read_torso
 from pipeline.datasets.joints import read_joints
-from pipeline.datasets.scans import read_scan
 from pipeline.errors import AlignmentError, ConfigError
 from pipeline.formats.body_files import find_models, model_folder
 from pipeline.formats.obj_read import read_registered
 from pipeline.formats.parameters import read_parameters
-from pipeline.geometry.clean import clean
+from pipeline.geometry.clean import Cleaned
 from pipeline.geometry.fit import BAD, CORRECTED, OF_PARAMETERS, Suspect, Target, check_fit
 from pipeline.geometry.front import (
     angles_between,
@@ -34,7 +33,6 @@ from pipeline.geometry.mesh import area_centre, check
 from pipeline.geometry.transform import rotation_of, scale_about
 from pipeline.records import (
     Alignment,
-    Cleaning,
     Evidence,
     Fit,
     Front,
@@ -51,7 +49,6 @@ FROM_REGISTERED = "registered mesh"
 FROM_JOINTS = "joints"
 FROM_NOTHING = "nothing"
 MOST_APART = 20.0  # degrees between two sources; more is worth a look
-NO_CLEANING = Cleaning()
 _MOST_OUTSIDE = 0.1  # of the scan's height: joints farther out than that are in other units or places
 Models = BodyModels | None
 
@@ -201,11 +198,10 @@ def _gender(folder: Path) -> str:
 def run(
     work: Workspace,
     subject: Subject,
+    cleaned: Cleaned,
     said: Override | None = None,
     models: Models = None,
-    wish: Cleaning = NO_CLEANING,
 ) -> Alignment:
-    """The alignment of one subject's scan, after the cleaning that is wished for."""
-    mesh, removed = clean(read_scan(work, subject), wish)
-    found = align(mesh, evidence_of(work, subject, said, models))
-    return replace(found, cleaning=wish, removed=removed)
+    """The alignment of one subject's scan as it is after cleaning."""
+    found = align(cleaned.mesh, evidence_of(work, subject, said, models))
+    return replace(found, cleaning=cleaned.wish, removed=cleaned.removed)

@@ -112,7 +112,7 @@ class Studio:
 
     def run(self, subject: Subject, alignment: Alignment, sources: Iterable[SourceFile] = ()) -> Drawing:
         """Draw and write every view of one scan, which `sources` are the files of."""
-        mesh, _ = clean(read_scan(self._work, subject), alignment.cleaning)
+        mesh = clean(read_scan(self._work, subject), alignment.cleaning).mesh
         mesh = replace(mesh, vertices=aligned(mesh.vertices, alignment))
         scan = self._keys.of_scan(subject, alignment, sources)
         pending: deque[Callable[[], DrawnView]] = deque()
