@@ -52,7 +52,7 @@ TABLE = {
     "stages": _room("config datasets formats geometry store body synth render keys version", "numpy"),
     "graph": _room("", "dask distributed dask_jobqueue psutil"),
     "manifests": _room("atomic", "pyarrow"),
-    "conduct": _room("config datasets formats keys manifests stages store version", "numpy"),
+    "conduct": _room("config datasets formats geometry graph keys manifests stages store version", "numpy"),
     "audit": _room("config datasets formats store manifests", ""),
     "export": _room("atomic config store manifests", ""),
     "build": _room("config datasets store stages graph manifests conduct export version", ""),
