@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -187,6 +189,56 @@ def test_the_cards_own_fixes_come_where_there_is_a_card(
     assert "=all" in remedies.nvidia_fix({"NVIDIA_DRIVER_CAPABILITIES": "compute"})
     (tmp_path / "container").touch()
     assert "NVIDIA_DRIVER_CAPABILITIES=all" in remedies.gl_fix()
+
+
+CLAIMS = """
+import sys
+from pipeline.render import devices
+devices._TURNS = sys.argv[1]
+print(devices.claim_turn(), flush=True)
+for line in sys.stdin:
+    print(devices.claim_turn(), flush=True)
+"""
+
+
+class Worker:
+    """A process that has claimed a turn, and says it again when it is asked."""
+
+    def __init__(self, name: str) -> None:
+        self._process = subprocess.Popen(
+            (sys.executable, "-c", CLAIMS, name), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def told(self) -> int:
+        assert self._process.stdout is not None
+        return int(self._process.stdout.readline())
+
+    def told_again(self) -> int:
+        assert self._process.stdin is not None
+        self._process.stdin.write("again\n")
+        self._process.stdin.flush()
+        return self.told()
+
+    def kill(self) -> None:
+        with self._process:
+            self._process.kill()
+
+
+def test_workers_that_live_at_once_are_numbered_and_a_dead_one_s_number_is_taken_again() -> None:
+    name = f"scan2k-test-{uuid4()}"
+    with ExitStack() as alive:
+
+        def started() -> Worker:
+            worker = Worker(name)
+            alive.callback(worker.kill)
+            return worker
+
+        together = [started() for _ in range(3)]
+        numbered = {worker.told(): worker for worker in together}
+        assert sorted(numbered) == [0, 1, 2]
+        assert [numbered[number].told_again() for number in range(3)] == [0, 1, 2]
+        numbered[1].kill()
+        assert [started().told() for _ in range(2)] == [1, 3]
 
 
 @pytest.mark.parametrize(("said", "meant"), [((), None), (("auto",), None), (("0",), 0), (("12",), 12)])

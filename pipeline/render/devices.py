@@ -6,14 +6,20 @@ CUDA do not hide them from EGL.
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 
 from pipeline.errors import RenderError
 from pipeline.render.egl import missing_libraries
 from pipeline.render.probe import GLDevice, device_count_apart, probe, probe_one
 from pipeline.render.remedies import gl_fix, nvidia_fix, permission_fix
+
+_TURNS = f"scan2k-worker-of-{os.getuid()}"
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,29 @@ def pick_device(wish: int | None = None, worker: int = 0) -> Picked:
     raise RenderError(f"{_reasons(devices)}; try: {gl_fix()}")
 
 
+def claim_turn() -> int:
+    """This process's number among the workers of this user on this machine: the lowest that is free.
+
+    It is free again when the process ends, however that comes about.
+    """
+    return _claimed()[0]
+
+
+@cache
+def _claimed() -> tuple[int, socket.socket]:
+    """This process's number, and what holds it: a name that only one socket can have at a time."""
+    holder = socket.socket(socket.AF_UNIX)
+    for number in count():
+        try:
+            holder.bind(f"\0{_TURNS}-{number}")
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                continue
+            break  # no such names here, so nobody can be told from the first
+        return number, holder
+    return 0, holder
+
+
 @cache
 def _everyone() -> Sequence[GLDevice]:
     return tuple(probe())
@@ -57,12 +86,12 @@ def _everyone() -> Sequence[GLDevice]:
 @cache
 def _asked_for(index: int) -> GLDevice:
     """This device alone, so that others that hang or crash are none of its business."""
-    count = device_count_apart()
-    if not count:
+    found = device_count_apart()
+    if not found:
         raise RenderError(f"{_reasons(())}; try: {gl_fix()}")
-    if not 0 <= index < count:
+    if not 0 <= index < found:
         raise RenderError(
-            f"there is no EGL device {index}: they count from 0 to {count - 1}; `scan2k doctor` lists them"
+            f"there is no EGL device {index}: they count from 0 to {found - 1}; `scan2k doctor` lists them"
         )
     return probe_one(index)
 
