@@ -20,6 +20,9 @@ LIGHTS = ("studio", "sh", "ring", "flat")
 IMAGE_FORMATS = ("png", "jxl")
 DEPTH_FORMATS = ("png", "jxl", "exr")
 EXPORTS = ("lists", "webdataset", "hf", "croissant")
+LOCAL, SLURM = CLUSTERS = ("local", "slurm")
+_SCHEMES = ("tcp://", "tls://")
+MOST_WORKERS = 10_000
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,53 @@ class RenderRequest:
             )
         if self.occlusion and self.light != "studio":
             raise ConfigError(f"occlusion is an option of light 'studio', and light is {self.light!r}")
+
+
+@dataclass(frozen=True)
+class Conduct:
+    """How a build is carried out: whom of a dataset it is about, who does the work, and what is kept.
+
+    Nothing here decides what a picture looks like. `subjects` are ids, ranges or wildcards; none = all.
+    `workers` are processes, 0 = this one alone, None = as the machine or the profile says. `cluster` is
+    `local`, `slurm`, with its options in the file `profile`, or a Dask scheduler's address, and `patience`
+    how many seconds it may take to give a worker. With `force` what is up to date is made again too, and with
+    `retry_rejects` scans that were refused are tried again.
+    """
+
+    subjects: tuple[str, ...] = ()
+    workers: int | None = None
+    cluster: str = LOCAL
+    profile: Path | None = None
+    patience: int = 300
+    force: bool = False
+    retry_rejects: bool = False
+
+    def __post_init__(self) -> None:
+        if self.cluster not in CLUSTERS and not self.is_address:
+            raise ConfigError(
+                f"cluster is {self.cluster!r}; it is local, slurm, or a scheduler's address such as "
+                "tcp://10.0.0.5:8786"
+            )
+        if self.workers is not None:
+            _check_range("workers", self.workers, 0, MOST_WORKERS)
+            if self.is_address or (self.cluster == SLURM and not self.workers):
+                raise ConfigError(
+                    f"workers is {self.workers}, and {self.cluster} "
+                    + ("has the workers it has" if self.is_address else "cannot do without any")
+                )
+        if (self.cluster == SLURM) != (self.profile is not None):
+            raise ConfigError(
+                "cluster slurm needs a profile, a TOML file with partition, cores, memory and more; "
+                "docs/cluster.md shows one"
+                if self.profile is None
+                else f"a profile is for cluster slurm, and cluster is {self.cluster}"
+            )
+        _check_range("patience", self.patience, 1, 7 * 24 * 3600)
+
+    @property
+    def is_address(self) -> bool:
+        """Whether the cluster is a scheduler that somebody else has begun."""
+        return self.cluster.startswith(_SCHEMES)
 
 
 def _check_angles(name: str, values: tuple[float, ...], limit: float) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import DEFAULT_YAWS, LIGHTS, RenderRequest
+from pipeline.config import DEFAULT_YAWS, LIGHTS, Conduct, RenderRequest
 from pipeline.errors import ConfigError
 from pipeline.geometry.presets import PRESETS
 
@@ -57,3 +57,30 @@ def test_every_light_that_can_be_asked_for_is_there() -> None:
 def test_depth_is_written_like_the_other_images_unless_said_otherwise() -> None:
     assert RenderRequest("demo", image_format="jxl").geometry_format == "jxl"
     assert RenderRequest("demo", image_format="jxl", depth_format="exr").geometry_format == "exr"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            {"cluster": "slrum"},
+            "cluster is 'slrum'; it is local, slurm, or a scheduler's address such as tcp",
+        ),
+        ({"cluster": "http://host:1"}, "it is local, slurm, or a scheduler's address"),
+        ({"workers": -1}, "workers is -1; it must be from 0"),
+        ({"workers": 2, "cluster": "tcp://host:1"}, "tcp://host:1 has the workers it has"),
+        ({"workers": 0, "cluster": "slurm", "profile": Path("p")}, "slurm cannot do without any"),
+        ({"cluster": "slurm"}, "cluster slurm needs a profile"),
+        ({"profile": Path("p")}, "a profile is for cluster slurm, and cluster is local"),
+        ({"patience": 0}, "patience is 0; it must be from 1"),
+    ],
+)
+def test_a_conduct_that_makes_no_sense_is_refused(asked: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Conduct(**asked)  # type: ignore[arg-type]
+
+
+def test_a_conduct_takes_what_makes_sense() -> None:
+    assert Conduct(("1", "2"), 4).cluster == "local"
+    assert Conduct(cluster="tls://host:8786").is_address
+    assert Conduct(workers=4, cluster="slurm", profile=Path("p")).workers == 4

@@ -24,9 +24,9 @@ layout_option = click.option(
 
 
 def angles(ctx: click.Context, param: click.Parameter, value: str) -> tuple[float, ...]:
-    """Degrees, separated by commas."""
+    """Degrees, separated by commas or spaces."""
     try:
-        return tuple(float(part) for part in value.split(","))
+        return tuple(float(part) for part in _parts(value))
     except ValueError:
         raise click.BadParameter(
             f"{value!r} is not a list of degrees such as -30,0,30", ctx, param
@@ -34,8 +34,12 @@ def angles(ctx: click.Context, param: click.Parameter, value: str) -> tuple[floa
 
 
 def names(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
-    """Names, separated by commas."""
-    return tuple(name.strip() for name in value.split(",") if name.strip())
+    """Names, separated by commas or spaces."""
+    return tuple(_parts(value))
+
+
+def _parts(value: str) -> list[str]:
+    return value.replace(",", " ").split()
 
 
 def listed(numbers: Iterable[float]) -> str:
