@@ -74,6 +74,7 @@ def view_table(subjects: np.ndarray, seed: int) -> pa.Table:
         "silhouette_pixels": rng.integers(300_000, 900_000, count),
         "key": _digests(rng, count),
         "shaded_key": _digests(rng, count),
+        "keypoints_key": _digests(rng, count),
         "made_at": np.sort(rng.integers(_MOMENT, _MOMENT + 10**12, count)),
         "code_version": "0.1.0",
     }

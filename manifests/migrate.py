@@ -15,7 +15,27 @@ from pipeline.errors import ManifestError
 
 Step = Callable[[pa.Table], pa.Table]
 
-STEPS: Mapping[tuple[str, int], Step] = {}  # by table and the version that a step begins at
+
+def _with_empty_texts(after: str, *names: str) -> Step:
+    """A step that puts new columns of empty texts behind another one."""
+
+    def step(table: pa.Table) -> pa.Table:
+        place = table.column_names.index(after) + 1
+        for name in reversed(names):
+            empty = pa.repeat(pa.scalar(""), table.num_rows)
+            table = table.add_column(place, pa.field(name, pa.string(), nullable=False), empty)
+        return table
+
+    return step
+
+
+# By table and the version that a step begins at. Version 2 has digests of how a scan's files were found and
+# of what decided its keypoints. Version 1 says nothing of that, and an empty text is no digest of anything.
+STEPS: Mapping[tuple[str, int], Step] = {
+    ("scans", 1): _with_empty_texts("source_key", "stamp", "laid_key"),
+    ("views", 1): _with_empty_texts("shaded_key", "keypoints_key"),
+    ("rejects", 1): _with_empty_texts("source_key", "stamp"),
+}
 
 
 def require_readable(kind: Kind, version: int, dataset: str) -> None:

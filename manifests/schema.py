@@ -17,7 +17,7 @@ from pipeline.rows import Numbers, RejectRow, ScanRow, Unique, ViewRow
 
 Row = TypeVar("Row")
 
-VERSION = 1
+VERSION = 2
 _PLAIN = {
     str: pa.string(),
     int: pa.int64(),

@@ -14,7 +14,8 @@ from manifests.fold import fold
 from manifests.journal import record as note
 from manifests.journal import reject as note_reject
 from manifests.lock import BuildLock
-from manifests.read import Keys, Manifest, open_manifest
+from manifests.read import Keys as KnownKeys
+from manifests.read import Manifest, open_manifest
 from manifests.schema import rows_of
 from pipeline import datasets
 from pipeline.config import RenderRequest
@@ -23,8 +24,9 @@ from pipeline.datasets.layouts import Layout, layout_of
 from pipeline.errors import ConfigError, ManifestError, ScanError
 from pipeline.export.chosen import choose
 from pipeline.export.lists import write_lists
+from pipeline.keys import Keys, source_key
 from pipeline.records import Alignment, Cleaning, Fault, Override, Subject, Survey
-from pipeline.rows import SourceFile, ViewRow
+from pipeline.rows import Inspected, ViewRow
 from pipeline.stages import align, keypoints, load, people, record
 from pipeline.stages.render import Studio
 from pipeline.store import Workspace, open_workspace
@@ -54,6 +56,7 @@ class _Errand:
     studio: Studio
     models: align.Models
     earlier: Manifest
+    known: KnownKeys
     keys: Keys
 
 
@@ -72,7 +75,7 @@ def render(request: RenderRequest, report: Report) -> RenderSummary:
         found = _survey(work, layout, request, report)
         models = align.models_of(work, request.body_models)
         earlier = open_manifest(work.manifests)
-        errand = _Errand(work, request, studio, models, earlier, earlier.keys())
+        errand = _Errand(work, request, studio, models, earlier, earlier.keys(), Keys(request, work))
         try:
             summary = _every(errand, found, report)
         finally:
@@ -105,11 +108,12 @@ def _every(errand: _Errand, found: Survey, report: Report) -> RenderSummary:
 def _one(errand: _Errand, subject: Subject, said: Override | None) -> record.Finished | Fault:
     """One scan from its files to its rows, or what is wrong with it; either is noted."""
     work, request, stage = errand.work, errand.request, "read"
-    files: tuple[SourceFile, ...] = ()
+    inspected = None
     try:
         if said and said.exclude:
             raise ScanError(f"left out by {said.place}{f': {said.note}' if said.note else ''}")
         files = record.sources(work, subject)
+        inspected = Inspected(files, source_key(files), stamp="", laid_key="")
         stage = "align"
         cleaned = load.run(work, subject, Cleaning(request.drop_fragments, request.drop_floor))
         alignment = align.run(work, subject, cleaned, said, errand.models)
@@ -122,12 +126,12 @@ def _one(errand: _Errand, subject: Subject, said: Override | None) -> record.Fin
             marked = keypoints.run(work, subject, alignment, marks)
     except ScanError as error:
         fault = Fault(subject.dataset, subject.id, stage, type(error).__name__, str(error))
-        note_reject(work.manifests, record.reject_row(fault, files))
+        note_reject(work.manifests, record.reject_row(fault, inspected))
         return fault
-    done = record.Finished(subject, files, alignment, drawing, marked)
-    there = subject.id in errand.keys
+    done = record.Finished(subject, inspected, alignment, drawing, marked)
+    there = subject.id in errand.known
     known = rows_of(ViewRow, errand.earlier.views(scans=[subject.id])) if there else []
-    note(work.manifests, record.scan_row(done), record.view_rows(done, request, known))
+    note(work.manifests, record.scan_row(done), record.view_rows(done, request, known, errand.keys))
     return done
 
 

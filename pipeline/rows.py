@@ -110,6 +110,14 @@ class ScanRow:
     textures: Annotated[tuple[str, ...], "Its images, or the material file that names them."]
     sources: Annotated[tuple[SourceFile, ...], "Every file that was read for it."]
     source_key: Annotated[str, "Digest of all of `sources`: another one means that the scan is another."]
+    stamp: Annotated[
+        Digest,
+        "Digest of its files' names, sizes and times, and of what dataset and user say of it: while it is "
+        "the same there is nothing to look at again.",
+    ]
+    laid_key: Annotated[
+        str, "Digest of all that decided the alignment, besides what is in the files: wishes, body models."
+    ]
     attributes: Annotated[tuple[Attribute, ...], "What the dataset says of the person."]
     gender: Annotated[str, "Of the body model that the parameters are for."]
     vertices: Annotated[int, "How many vertices the mesh has, after cleaning."]
@@ -240,6 +248,9 @@ class ViewRow:
     keypoints_file_blake2b: Annotated[Digest | None, "BLAKE2b of it, 128 bits in hexadecimal."]
     key: Annotated[Digest, "Digest of all that decides the pixels, light aside, 128 bits in hexadecimal."]
     shaded_key: Annotated[Digest, "The same with the light, for what is shaded."]
+    keypoints_key: Annotated[
+        Digest, "The same with all that decides the keypoints; an empty text: they were not made."
+    ]
     made_at: Annotated[datetime, "When the images were made, UTC."]
     code_version: Annotated[str, "By which version of the program."]
 
@@ -254,6 +265,11 @@ class RejectRow:
     reason: Annotated[str, "The kind of fault, such as `MeshError`."]
     detail: Annotated[str, "What was wrong, in one line."]
     source_key: Annotated[str | None, "Digest of the files that were read, as in scans; null = none were."]
+    stamp: Annotated[
+        Digest,
+        "Digest as in scans, with what was asked: while it is the same, so is the answer; an empty text: "
+        "it was not looked at.",
+    ]
     made_at: Annotated[datetime, "When it was tried, UTC."]
     code_version: Annotated[str, "By which version of the program."]
 
@@ -262,6 +278,26 @@ FILES = (
     *("color_front", "color_back", "shaded_front", "shaded_back", "depth_front", "depth_back"),
     *("normal_front", "normal_back", "mask", "keypoints_file"),
 )  # the columns of a ViewRow that name files
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a person is seen from: a view's name, its camera, and the turn that it stands for (degrees)."""
+
+    view: str
+    projection: str
+    yaw: float
+    pitch: float
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What a scan was made from, as it was looked at; the digests are ScanRow's."""
+
+    sources: tuple[SourceFile, ...]
+    source_key: str
+    stamp: str
+    laid_key: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ def scan_row(scan: str = "00003", **other: object) -> ScanRow:
         textures=("a.png", "b.png"),
         sources=(SourceFile(f"obj/2K2K/{scan}/{scan}.ply", 40_000_000, START, "0" * 32),),
         source_key="1" * 32,
+        stamp="2" * 32,
+        laid_key="3" * 32,
         attributes=(Attribute("clothing", "coat"), Attribute("age", "30~40")),
         gender="neutral",
         vertices=1_000_000,
@@ -108,6 +110,7 @@ def view_row(scan: str = "00003", yaw: int = 0, **other: object) -> ViewRow:
         **_images(view, scan),
         key=f"{abs(yaw):032x}",
         shaded_key=f"{abs(yaw) + 1:032x}",
+        keypoints_key=f"{abs(yaw) + 2:032x}",
         made_at=START,
         code_version="0.1.0",
     )
@@ -116,7 +119,7 @@ def view_row(scan: str = "00003", yaw: int = 0, **other: object) -> ViewRow:
 
 def reject_row(scan: str = "00009", **other: object) -> RejectRow:
     """A scan that could not be used."""
-    row = RejectRow("2K2K", scan, "align", "MeshError", "has no faces", None, START, "0.1.0")
+    row = RejectRow("2K2K", scan, "align", "MeshError", "has no faces", None, "4" * 32, START, "0.1.0")
     return replace(row, **cast(Any, other))
 
 

@@ -126,8 +126,8 @@ def test_a_table_that_disagrees_with_its_schema_is_refused_by_column(
     [
         ({"scan2k.row": "ScanRow"}, "holds ScanRow, and must hold ViewRow"),
         ({"scan2k.schema_version": "two"}, "does not say its schema version"),
-        ({"scan2k.schema_version": "2"}, "version 2, and this program knows 1 at most; use a newer scan2k"),
-        ({"scan2k.schema_version": "0"}, "cannot be taken to 1; .*run `scan2k render 2K2K`"),
+        ({"scan2k.schema_version": "3"}, "version 3, and this program knows 2 at most; use a newer scan2k"),
+        ({"scan2k.schema_version": "0"}, "cannot be taken to 2; .*run `scan2k render 2K2K`"),
     ],
 )
 def test_what_a_file_says_of_itself_is_checked(folder: Path, metadata: dict[str, str], said: str) -> None:
@@ -152,21 +152,48 @@ def test_an_older_version_is_read_through_its_steps(folder: Path, monkeypatch: p
     old = whole.rename_columns(["angle" if name == "yaw" else name for name in whole.column_names])
     _store(folder, old, metadata_of("ViewRow", FACTS))
     for module in (schema, files, migrate):
-        monkeypatch.setattr(module, "VERSION", 2)
+        monkeypatch.setattr(module, "VERSION", 3)
 
     def step(table: pa.Table) -> pa.Table:
         return table.rename_columns(["yaw" if name == "angle" else name for name in table.column_names])
 
-    monkeypatch.setattr(migrate, "STEPS", {("views", 1): step})
+    monkeypatch.setattr(migrate, "STEPS", {("views", 2): step})
     with files.TableFile(folder / "views.parquet", VIEWS) as file:
         assert file.group(0, ["yaw"]).column("yaw").to_pylist() == whole.column("yaw").to_pylist()
         assert file.group(0).column_names == whole.column_names
-    monkeypatch.setattr(migrate, "STEPS", {("views", 1): lambda table: table})
+    monkeypatch.setattr(migrate, "STEPS", {("views", 2): lambda table: table})
     with (
         files.TableFile(folder / "views.parquet", VIEWS) as file,
         pytest.raises(ManifestError, match="no column yaw"),
     ):
         file.group(0)
+
+
+NEW_IN_2 = {"scans": ["stamp", "laid_key"], "views": ["keypoints_key"], "rejects": ["stamp"]}
+
+
+def test_a_manifest_of_version_1_is_read_and_written_anew_by_the_next_build(folder: Path) -> None:
+    """Its columns were those of version 2 without a few, which come back empty; all else stays."""
+    tables = {kind: open_manifest(folder).batches(kind) for kind in KINDS}
+    before = {kind: pa.concat_tables(found).combine_chunks() for kind, found in tables.items()}
+    for kind, table in before.items():
+        old = metadata_of(kind.row.__name__, FACTS) | {"scan2k.schema_version": "1"}
+        shorter = table.drop_columns(NEW_IN_2[kind.name]).replace_schema_metadata(old)
+        pq.write_table(shorter, folder / kind.file, row_group_size=5)
+    expected = {kind: _emptied(table, NEW_IN_2[kind.name]) for kind, table in before.items()}
+    for _ in range(2):
+        found = open_manifest(folder)
+        assert found.counts == {"scans": 9, "views": 18, "rejects": 1}
+        for kind in KINDS:
+            assert pa.concat_tables(found.batches(kind)).to_pylist() == expected[kind]
+        journal.reject(folder, reject_row("00099", stamp=""))
+        with BuildLock(folder) as lock:
+            fold.fold(lock, FACTS)
+    assert pq.read_metadata(folder / "views.parquet").metadata[b"scan2k.schema_version"] == b"2"
+
+
+def _emptied(table: pa.Table, names: list[str]) -> list[dict[str, object]]:
+    return [row | dict.fromkeys(names, "") for row in table.to_pylist()]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -50,12 +49,6 @@ def write_image(path: Path, pixels: U8 | U16 | F32, window: Window | None = None
     content = _ENCODERS[path.suffix](pixels, window)
     write_bytes(path, content)
     return content
-
-
-def encoder_version(suffix: str) -> str:
-    """What decides the bytes of a format's files, besides the pixels."""
-    package = {".png": "isal", ".jxl": "imagecodecs", ".exr": "OpenEXR"}[suffix]
-    return f"{package} {version(package)}"
 
 
 def require_writer(*formats: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -17,8 +17,19 @@ from pipeline.formats.digest import source_file
 from pipeline.geometry.camera import portrait_camera
 from pipeline.geometry.depth import coding_of
 from pipeline.geometry.transform import view_turn
-from pipeline.keys import source_key
-from pipeline.records import Alignment, Camera, Fault, Fit, Subject
+from pipeline.keys import Keys
+from pipeline.records import (
+    Alignment,
+    Angle,
+    Camera,
+    Cleaning,
+    Fault,
+    Fit,
+    Front,
+    Removed,
+    Similarity,
+    Subject,
+)
 from pipeline.rows import (
     FILES,
     AngleEntry,
@@ -27,6 +38,7 @@ from pipeline.rows import (
     DrawnView,
     FitEntry,
     FrontEntry,
+    Inspected,
     MarkedView,
     RejectRow,
     ScanRow,
@@ -38,16 +50,28 @@ from pipeline.store import Workspace
 from pipeline.version import code_version
 
 _CODES = {"exr": "float32"}  # how depth and normals are written, by format; else uint16
+_CODED = ("depth", "normal")
 _LIT = ("shaded_front", "shaded_back")
+_OF_LIGHT = ("light", "light_numbers", "seed", "occlusion", "shaded_key")
+_OF_KEYPOINTS = ("uv", "depth", "valid", "visible", "confidence", "source")
 _COUNT = 31
+_NO_KEYPOINTS = {
+    "keypoints_uv": (0.0,) * 2 * _COUNT,
+    "keypoints_depth": (0.0,) * _COUNT,
+    "keypoints_valid": (False,) * _COUNT,
+    "keypoints_visible": (False,) * _COUNT,
+    "keypoints_confidence": (0.0,) * _COUNT,
+    "keypoints_source": ("",) * _COUNT,
+    "keypoints_key": "",
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """All that came of one scan."""
+    """All that came of one scan: maybe some of its views alone, and of those some files alone."""
 
     subject: Subject
-    sources: tuple[SourceFile, ...]
+    inspected: Inspected
     alignment: Alignment
     drawing: Drawing
     marked: Sequence[MarkedView]
@@ -62,8 +86,80 @@ def sources(work: Workspace, subject: Subject) -> tuple[SourceFile, ...]:
     return tuple(source_file(work.root, name) for name in dict.fromkeys(names) if name)
 
 
-def scan_row(done: Finished) -> ScanRow:
-    """The scan itself, and how it was laid."""
+def scan_row(done: Finished, known: ScanRow | None = None) -> ScanRow:
+    """The scan itself, and how it was laid; the row that is known of it where that says the same."""
+    row = _scan_row(done)
+    if known and replace(row, made_at=known.made_at, code_version=known.code_version) == known:
+        return known
+    return row
+
+
+def alignment_of(row: ScanRow) -> Alignment:
+    """The alignment that a scan's row was made from."""
+    return Alignment(
+        centre=_three(row.centre),
+        scale=row.scale,
+        front_yaw=row.front_yaw,
+        source=row.front_source,
+        fronts=tuple(Front(entry.source, entry.yaw) for entry in row.fronts),
+        angles=tuple(Angle(entry.first, entry.second, entry.degrees) for entry in row.angles),
+        fits=tuple(_fit_of(entry) for entry in row.fits),
+        warnings=row.warnings,
+        missing=row.missing,
+        cleaning=Cleaning(row.fragments_under, row.drop_floor),
+        removed=Removed(
+            row.removed_fragments,
+            row.removed_fragment_faces,
+            row.removed_fragment_share,
+            row.removed_floor_faces,
+            row.removed_floor_share,
+        ),
+    )
+
+
+def view_rows(
+    done: Finished, request: RenderRequest, earlier: Iterable[ViewRow], keys: Keys
+) -> list[ViewRow]:
+    """Every view that was drawn or marked, and those of the others that a change of the split concerns.
+
+    `earlier` are the rows, as they were, that nobody else writes meanwhile. What they have of the same
+    pixels stays where it was not made again; a view that was marked alone has its row there.
+    """
+    old = {(row.view, row.projection): row for row in earlier}
+    drawn = {(one.view, one.projection): one for one in done.drawing.views}
+    marked = {(one.view, one.projection): one for one in done.marked}
+    marks = keys.marks_of(done.inspected.source_key, done.inspected.laid_key)
+    rows = []
+    for place in dict.fromkeys((*drawn, *marked)):
+        row = (
+            _drawn_row(done.subject, drawn[place], request, old.get(place))
+            if place in drawn
+            else old[place]
+        )
+        if place in marked:
+            row = replace(row, **_keypoint_columns(marked[place], keys.marked(row.key, marks)))
+        rows.append(_as_made_now(row, done.subject))
+    split = done.subject.split
+    others = (row for place, row in old.items() if place not in drawn and place not in marked)
+    return [*rows, *(replace(row, split=split) for row in others if row.split != split)]
+
+
+def reject_row(fault: Fault, inspected: Inspected | None = None) -> RejectRow:
+    """A scan that cannot be used, and why; `inspected` is what was found out about its files before."""
+    return RejectRow(
+        dataset=fault.dataset,
+        scan=fault.scan,
+        stage=fault.stage,
+        reason=fault.reason,
+        detail=fault.detail,
+        source_key=inspected.source_key if inspected and inspected.sources else None,
+        stamp=inspected.stamp if inspected else "",
+        made_at=datetime.now(UTC),
+        code_version=code_version(),
+    )
+
+
+def _scan_row(done: Finished) -> ScanRow:
     subject, alignment, removed = done.subject, done.alignment, done.alignment.removed
     return ScanRow(
         dataset=subject.dataset,
@@ -71,8 +167,10 @@ def scan_row(done: Finished) -> ScanRow:
         split=subject.split,
         mesh=subject.mesh,
         textures=subject.textures,
-        sources=done.sources,
-        source_key=source_key(done.sources),
+        sources=done.inspected.sources,
+        source_key=done.inspected.source_key,
+        stamp=done.inspected.stamp,
+        laid_key=done.inspected.laid_key,
         attributes=tuple(Attribute(name, value) for name, value in subject.attributes),
         gender=subject.gender,
         vertices=done.drawing.vertices,
@@ -98,32 +196,6 @@ def scan_row(done: Finished) -> ScanRow:
     )
 
 
-def view_rows(done: Finished, request: RenderRequest, earlier: Iterable[ViewRow] = ()) -> list[ViewRow]:
-    """Every view that was drawn; what earlier rows have of the same pixels stays if not asked for."""
-    marked = {(one.view, one.projection): one for one in done.marked}
-    old = {(row.view, row.projection): row for row in earlier}
-    rows = []
-    for view in done.drawing.views:
-        place = (view.view, view.projection)
-        row = _view_row(done.subject, view, marked.get(place), request)
-        rows.append(_with_what_stays(row, old[place]) if place in old else row)
-    return rows
-
-
-def reject_row(fault: Fault, files: Sequence[SourceFile] = ()) -> RejectRow:
-    """A scan that cannot be used, and why; `files` are those that were read of it."""
-    return RejectRow(
-        dataset=fault.dataset,
-        scan=fault.scan,
-        stage=fault.stage,
-        reason=fault.reason,
-        detail=fault.detail,
-        source_key=source_key(files) if files else None,
-        made_at=datetime.now(UTC),
-        code_version=code_version(),
-    )
-
-
 def _fit_entry(fit: Fit) -> FitEntry:
     return FitEntry(
         source=fit.source,
@@ -140,13 +212,34 @@ def _fit_entry(fit: Fit) -> FitEntry:
     )
 
 
-def _view_row(
-    subject: Subject, view: DrawnView, marked: MarkedView | None, request: RenderRequest
-) -> ViewRow:
-    """One view; every number that its files need."""
+def _fit_of(entry: FitEntry) -> Fit:
+    moved = entry.correction_scale is not None
+    return Fit(
+        source=entry.source,
+        verdict=entry.verdict,
+        surface_mm=entry.surface_mm,
+        surface_p99_mm=entry.surface_p99_mm,
+        scan_mm=entry.scan_mm,
+        box_mm=entry.box_mm,
+        joints_outside_mm=entry.joints_outside_mm,
+        given_mm=entry.given_mm,
+        correction=Similarity(entry.correction_scale or 0.0, _three(entry.correction_place))
+        if moved
+        else None,
+        reading=entry.reading,
+    )
+
+
+def _three(numbers: tuple[float, ...]) -> tuple[float, float, float]:
+    x, y, z = numbers
+    return x, y, z
+
+
+def _drawn_row(subject: Subject, view: DrawnView, request: RenderRequest, old: ViewRow | None) -> ViewRow:
+    """One view; every number that its files need, and what an earlier row of it has besides."""
     camera = portrait_camera(request.size, parallel=view.projection == ORTHOGRAPHIC)
     left, top, width, height = view.box
-    return ViewRow(
+    row = ViewRow(
         dataset=subject.dataset,
         scan=subject.id,
         split=subject.split,
@@ -162,19 +255,24 @@ def _view_row(
         light_numbers=view.light_numbers,
         seed=request.seed,
         occlusion=request.occlusion,
-        **_keypoint_columns(marked),
+        **cast(Any, _NO_KEYPOINTS),
         box_left=left,
         box_top=top,
         box_width=width,
         box_height=height,
         silhouette_pixels=view.pixels,
-        **_file_columns((*view.files, *([marked.file] if marked else []))),
+        **_file_columns(view.files),
         **_codings(view.files, request),
         key=view.key,
         shaded_key=view.shaded_key,
         made_at=datetime.now(UTC),
         code_version=code_version(),
     )
+    return _with_what_stays(row, old) if old else row
+
+
+def _as_made_now(row: ViewRow, subject: Subject) -> ViewRow:
+    return replace(row, split=subject.split, made_at=datetime.now(UTC), code_version=code_version())
 
 
 def _camera_columns(camera: Camera, view: DrawnView) -> dict[str, Any]:
@@ -195,48 +293,54 @@ def _camera_columns(camera: Camera, view: DrawnView) -> dict[str, Any]:
     }
 
 
-def _keypoint_columns(marked: MarkedView | None) -> dict[str, Any]:
-    names = ("uv", "depth", "valid", "visible", "confidence", "source")
-    if marked is None:
-        nothing: tuple[Any, ...] = ((0.0,) * 2 * _COUNT, (0.0,) * _COUNT, (False,) * _COUNT)
-        values = (nothing[0], nothing[1], nothing[2], nothing[2], nothing[1], ("",) * _COUNT)
-        return {f"keypoints_{name}": value for name, value in zip(names, values, strict=True)}
-    return {f"keypoints_{name}": getattr(marked, name) for name in names}
+def _keypoint_columns(marked: MarkedView, key: str) -> dict[str, Any]:
+    numbers = {f"keypoints_{name}": getattr(marked, name) for name in _OF_KEYPOINTS}
+    return {**numbers, "keypoints_key": key, **_columns_of(marked.file)}
 
 
 def _file_columns(files: Iterable[WrittenFile]) -> dict[str, Any]:
-    made = {file.column: file for file in files}
-    columns: dict[str, Any] = {}
-    for name in FILES:
-        file = made.get(name)
-        columns[name] = file.path if file else None
-        columns[f"{name}_bytes"] = file.bytes if file else None
-        columns[f"{name}_blake2b"] = file.blake2b if file else None
+    columns = {name: None for column in FILES for name in _names_of(column)}
+    for file in files:
+        columns |= _columns_of(file)
     return columns
+
+
+def _columns_of(file: WrittenFile) -> dict[str, Any]:
+    return dict(zip(_names_of(file.column), (file.path, file.bytes, file.blake2b), strict=True))
+
+
+def _names_of(column: str) -> tuple[str, str, str]:
+    return column, f"{column}_bytes", f"{column}_blake2b"
 
 
 def _codings(files: Sequence[WrittenFile], request: RenderRequest) -> dict[str, Any]:
     coding = _CODES.get(request.geometry_format, "uint16")
-    made = {file.column.partition("_")[0] for file in files}
-    return {f"{kind}_coding": coding if kind in made else None for kind in ("depth", "normal")}
+    made = {_kind_of(file.column) for file in files}
+    return {f"{kind}_coding": coding if kind in made else None for kind in _CODED}
+
+
+def _kind_of(column: str) -> str:
+    return column.partition("_")[0]
 
 
 def _with_what_stays(row: ViewRow, old: ViewRow) -> ViewRow:
-    """The row, with the files of an earlier one of the same key that this build was not asked to make."""
+    """The row, with what an earlier one of the same key has and this build did not make."""
     if old.key != row.key:
         return row
-    stays: dict[str, Any] = {}
-    is_lit = any(getattr(row, name) for name in _LIT)
-    for name in FILES:
-        in_this_light = name not in _LIT or not is_lit or old.shaded_key == row.shaded_key
-        if getattr(row, name) is None and in_this_light:
-            stays |= {key: getattr(old, key) for key in (name, f"{name}_bytes", f"{name}_blake2b")}
+    stays = {name: getattr(old, name) for name in _NO_KEYPOINTS}
+    made = {name for name in FILES if getattr(row, name)}
+    is_lit = not made.isdisjoint(_LIT)
     if not is_lit:
-        names = ("light", "light_numbers", "seed", "occlusion", "shaded_key")
-        stays |= {name: getattr(old, name) for name in names}
-    if row.keypoints_file is None:
-        stays |= {name: getattr(old, name) for name in _keypoint_columns(None)}
-    for kind in ("depth", "normal"):
-        if getattr(row, f"{kind}_coding") is None:
+        stays |= {name: getattr(old, name) for name in _OF_LIGHT}
+    for kind in _CODED:
+        if kind not in {_kind_of(name) for name in made}:
             stays[f"{kind}_coding"] = getattr(old, f"{kind}_coding")
+    after = replace(row, **stays)
+    for name in FILES:
+        coding = f"{_kind_of(name)}_coding"
+        is_other = (name in _LIT and after.shaded_key != old.shaded_key) or (
+            _kind_of(name) in _CODED and getattr(after, coding) != getattr(old, coding)
+        )
+        if name not in made and not is_other:
+            stays |= {column: getattr(old, column) for column in _names_of(name)}
     return replace(row, **stays)

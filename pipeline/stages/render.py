@@ -26,13 +26,13 @@ from pipeline.geometry.exposure import BODY_OPENNESS
 from pipeline.geometry.lighting import flattened
 from pipeline.geometry.presets import generator, preset_light
 from pipeline.geometry.transform import aligned
-from pipeline.keys import Keys
+from pipeline.keys import Keys, laid_as, looks_of
 from pipeline.records import F32, U8, U16, Alignment, Frame, Light, Mesh, Subject, View, Window
 from pipeline.render import occlusion
 from pipeline.render.devices import pick_device
 from pipeline.render.planes import Layer
 from pipeline.render.renderer import Renderer
-from pipeline.rows import Drawing, DrawnView, SourceFile, WrittenFile
+from pipeline.rows import Drawing, DrawnView, Place, SourceFile, WrittenFile
 from pipeline.store import DEPTH, MASK, NORMAL, SHADED, UNSHADED, Picture, Workspace
 
 _MOST_WRITERS = 8
@@ -90,7 +90,7 @@ class Studio:
             name: portrait_camera(request.size, parallel=name == ORTHOGRAPHIC)
             for name in request.projections
         }
-        self._keys = Keys(request)
+        self._keys = Keys(request, work)
         self._radiance = read_harmonics(request.light_file) if request.light_file else None
         require_writer(request.image_format, request.geometry_format)
         self.device = pick_device(request.gl_device)
@@ -114,7 +114,8 @@ class Studio:
         """Draw and write every view of one scan, which `sources` are the files of."""
         mesh = clean(read_scan(self._work, subject), alignment.cleaning).mesh
         mesh = replace(mesh, vertices=aligned(mesh.vertices, alignment))
-        scan = self._keys.of_scan(subject, alignment, sources)
+        looks = looks_of(subject.mesh, subject.textures, sources)
+        scan = self._keys.of_scan(looks, laid_as(alignment))
         pending: deque[Callable[[], DrawnView]] = deque()
         views: list[DrawnView] = []
         sittings = list(self._sittings(subject.id))
@@ -136,7 +137,9 @@ class Studio:
         files = [self._writers.submit(write) for write in self._writes(frame, sitting, scan)]
         view = sitting.view
         numbers = tuple(flattened(view.light).tolist())
-        key, shaded_key = self._keys.of_view(scan_key, sitting.projection, view, numbers)
+        place = Place(sitting.name, sitting.projection, view.yaw, view.pitch)
+        key = self._keys.of_view(scan_key, place)
+        shaded_key = self._keys.lit(key, scan, place)
         box, pixels = _silhouette(frame)
 
         def end() -> DrawnView:
