@@ -60,6 +60,11 @@ class Workspace:
         """The folder of the tables that say what was made."""
         return self.root / "manifests" / self.dataset
 
+    @property
+    def logs(self) -> Path:
+        """The folder of what builds noted while they ran; it may be deleted at any time."""
+        return self.root / "logs" / self.dataset
+
     def view(self, pitch: float, yaw: float) -> str:
         """The folder name of a view, as `2K2K_0_y_-30_x`; angles are degrees."""
         return f"{self.dataset}_{degrees_text(pitch)}_y_{degrees_text(yaw)}_x"

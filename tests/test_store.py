@@ -32,6 +32,7 @@ def test_places_are_those_of_the_published_code(tmp_path: Path) -> None:
         assert picture.path(view, "00003") == place.format("2K2K_0_y_10_x/00003")
     assert work.list_file("all") == tmp_path / "list" / "2K2K_all.txt"
     assert work.scans == tmp_path / "obj" / "2K2K"
+    assert work.logs == tmp_path / "logs" / "2K2K"
 
 
 @pytest.mark.parametrize(
