@@ -155,8 +155,8 @@ class Conduct:
     Nothing here decides what a picture looks like. `subjects` are ids, ranges or wildcards; none = all.
     `workers` are processes, 0 = this one alone, None = as the machine or the profile says. `cluster` is
     `local`, `slurm`, with its options in the file `profile`, or a Dask scheduler's address, and `patience`
-    how many seconds it may take to give a worker. With `force` what is up to date is made again too, and with
-    `retry_rejects` scans that were refused are tried again.
+    how many seconds it may take to give a worker. With `force` what is up to date is made again too, and
+    with `retry_rejects` scans that were refused are tried again.
     """
 
     subjects: tuple[str, ...] = ()
