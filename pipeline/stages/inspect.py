@@ -1,0 +1,90 @@
+"""Inspect: what a scan is made from. Its stamp tells by names, sizes and times whether to look again.
+
+Writes nothing. Refuses to open a scan: `run` reads bytes, and the rest does not even do that.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from pipeline.config import RenderRequest
+from pipeline.formats.body_files import find_models, model_folder
+from pipeline.formats.digest import source_file
+from pipeline.keys import EDITION, digest_of_causes, source_key
+from pipeline.records import Cleaning, Override, Subject
+from pipeline.rows import Inspected
+from pipeline.store import Workspace
+
+_Seen = tuple[int, int] | None  # a file's length, and when it was changed; None = it is not there
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What decides how every scan of a build is laid: the cleaning, and body models as they lie there."""
+
+    cleaning: Cleaning
+    models: tuple[tuple[str, _Seen], ...]
+
+
+def wishes_of(work: Workspace, request: RenderRequest) -> Wishes:
+    """A request's wishes, and the body models that its scans are laid by."""
+    models = find_models(model_folder(work.root, request.body_models))
+    cleaning = Cleaning(request.drop_fragments, request.drop_floor)
+    return Wishes(cleaning, tuple((path.name, _seen(str(path))) for path in models))
+
+
+def run(work: Workspace, subject: Subject, said: Override | None, wishes: Wishes) -> Inspected:
+    """What one scan is made from, every file of it read."""
+    stamp = stamp_of(work, subject, said, wishes)  # first: what changes while it is read is looked at again
+    sources = tuple(source_file(work.root, name) for name in files_of(subject))
+    return Inspected(sources, source_key(sources), stamp, laid_key_of(subject, said, wishes))
+
+
+def files_of(subject: Subject) -> tuple[str, ...]:
+    """All that is read of a subject, below the data folder, each once."""
+    names = (
+        *(subject.mesh, *subject.textures, subject.parameters),
+        *(subject.registered, subject.joints, subject.cameras),
+    )
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def stamp_of(work: Workspace, subject: Subject, said: Override | None, wishes: Wishes) -> str:
+    """A digest of all by which it can be told, with every file shut, that a scan is as it was.
+
+    A file that is not there is a part of it; what a user says only where it changes what is made.
+    """
+    root = f"{work.root}{os.sep}"
+    files = [(name, _seen(root + name)) for name in files_of(subject)]
+    facts = [subject.split, subject.attributes, subject.textures, subject.mesh]
+    excluded = [said.place, said.note] if said and said.exclude else None
+    return digest_of_causes([files, facts, excluded, _laid_by(subject, said, wishes)])
+
+
+def laid_key_of(subject: Subject, said: Override | None, wishes: Wishes) -> str:
+    """A digest of what decides how a scan is laid, besides what is in its files."""
+    return digest_of_causes(_laid_by(subject, said, wishes))
+
+
+def refusal_of(stamp: str, request: RenderRequest) -> str:
+    """The stamp of a reject: of the scan, and of what was asked that others would not be refused for.
+
+    A scan without colours can be drawn by depth alone, and one with a large texture if that is allowed.
+    """
+    return digest_of_causes([stamp, sorted(request.passes), request.max_texture_mpx])
+
+
+def _laid_by(subject: Subject, said: Override | None, wishes: Wishes) -> list[object]:
+    turned = [said.yaw, said.scale] if said else [None, None]
+    cleaning = [wishes.cleaning.fragments_under, wishes.cleaning.floor]
+    bodies = wishes.models if subject.parameters or subject.registered else ()
+    return [EDITION, subject.gender, subject.joints_kind, turned, cleaning, bodies]
+
+
+def _seen(path: str) -> _Seen:
+    try:
+        facts = os.stat(path)  # noqa: PTH116  a Path each would take longer than to ask
+    except OSError:
+        return None
+    return facts.st_size, facts.st_mtime_ns
