@@ -2,10 +2,10 @@
 
 python benchmarks/render.py [--people N] [--data DIR] [--peers PYTHON] [--processes N ...] [--json FILE]
 
-Ours is the build's own `align` and `render` stages at 2048 x 2048, in one process, then in several: each
-first draws a scan to warm up, and the clock runs from when all are ready until the last is done. The split
-by step is of a run of its own, in which GL is waited for after every step. The published way and pyrender
-run in the Python that --peers names (see benchmarks/peers.py); what is not installed is left out.
+Ours is the build's own `load`, `align` and `render` stages at 2048 x 2048, in one process, then in several:
+each first draws a scan to warm up, and the clock runs from when all are ready until the last is done. The
+split by step is of a run of its own, in which GL is waited for after every step. The published way and
+pyrender run in the Python that --peers names (see benchmarks/peers.py); what is not installed is left out.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from pipeline import datasets
 from pipeline.config import DEFAULT_YAWS, RenderRequest
 from pipeline.datasets.layouts import layout_of
 from pipeline.formats import image
+from pipeline.keys import Keys
 from pipeline.records import Cleaning, Subject
 from pipeline.render import renderer, sight, upload
 from pipeline.render.kernels import Kernel
@@ -55,11 +56,16 @@ def subjects(data: Path) -> tuple[Workspace, tuple[Subject, ...]]:
 
 def draw(studio: stage.Studio, work: Workspace, people: Sequence[Subject], clock: Clock) -> None:
     """All views of some people, from file to files."""
+    request = RenderRequest(DATASET, work.root)
+    columns = frozenset(shot.column for shot in stage.shots_of(request))
+    wanted = dict.fromkeys(Keys(request, work).places, columns)
     for subject in people:
+        with clock.step("load"):
+            cleaned = load.run(work, subject, Cleaning())
         with clock.step("align"):
-            alignment = align.run(work, subject, load.run(work, subject, Cleaning()))
+            alignment = align.run(work, subject, cleaned)
         with clock.step("render"):
-            studio.run(subject, alignment)
+            studio.run(cleaned.mesh, subject, alignment, wanted, "")
 
 
 def work_off(data: Path, device: int | None, split: bool) -> None:
@@ -99,8 +105,7 @@ def watch(clock: Clock) -> None:
         run_groups(kernel, across, down)
         kernel._context.finish()
 
-    for name in ("read_scan", "clean", "aligned"):
-        timed(stage, name, "load")
+    timed(stage, "aligned", "place")
     for name in ("__enter__", "add_normals", "add_paint"):
         timed(upload.Upload, name, "upload")
     setattr(Kernel, "run_groups", waited_for)  # noqa: B010  a plain assignment is refused by the types

@@ -24,11 +24,11 @@ from pipeline.datasets.layouts import Layout, layout_of
 from pipeline.errors import ConfigError, ManifestError, ScanError
 from pipeline.export.chosen import choose
 from pipeline.export.lists import write_lists
-from pipeline.keys import Keys, source_key
+from pipeline.keys import Keys, laid_as, looks_of, source_key
 from pipeline.records import Alignment, Cleaning, Fault, Override, Subject, Survey
 from pipeline.rows import Inspected, ViewRow
 from pipeline.stages import align, keypoints, load, people, record
-from pipeline.stages.render import Studio
+from pipeline.stages.render import Studio, shots_of
 from pipeline.store import Workspace, open_workspace
 from pipeline.version import code_version
 
@@ -118,12 +118,14 @@ def _one(errand: _Errand, subject: Subject, said: Override | None) -> record.Fin
         cleaned = load.run(work, subject, Cleaning(request.drop_fragments, request.drop_floor))
         alignment = align.run(work, subject, cleaned, said, errand.models)
         stage = "render"
-        drawing = errand.studio.run(subject, alignment, files)
+        wanted = dict.fromkeys(errand.keys.places, frozenset(shot.column for shot in shots_of(request)))
+        scan_key = errand.keys.of_scan(looks_of(subject.mesh, subject.textures, files), laid_as(alignment))
+        drawing = errand.studio.run(cleaned.mesh, subject, alignment, wanted, scan_key)
         stage = "keypoints"
         marked = []
         if "depth" in request.passes:
             marks = keypoints.Wish(request, errand.models, request.overlays, request.compat_keypoints)
-            marked = keypoints.run(work, subject, alignment, marks)
+            marked = keypoints.run(work, subject, alignment, marks, errand.keys.places)
     except ScanError as error:
         fault = Fault(subject.dataset, subject.id, stage, type(error).__name__, str(error))
         note_reject(work.manifests, record.reject_row(fault, inspected))

@@ -18,6 +18,7 @@ from pipeline.formats.joints import read_joint3d, write_joint3d
 from pipeline.formats.keypoint_file import read_keypoints, write_keypoints
 from pipeline.geometry.keypoints import NAMES, ROWS
 from pipeline.geometry.transform import turn_y, view_turn
+from pipeline.keys import Keys
 from pipeline.records import (
     F64,
     Alignment,
@@ -32,8 +33,8 @@ from pipeline.records import (
 )
 from pipeline.rows import MarkedView
 from pipeline.stages import align, keypoints, load
-from pipeline.stages.keypoints import Wish, places
-from pipeline.stages.render import Studio
+from pipeline.stages.keypoints import Wish, keypoints_on
+from pipeline.stages.render import Studio, shots_of
 from pipeline.store import DEPTH, Picture, Workspace
 from pipeline.synth.defects import Defects
 from pipeline.synth.joints import smplx_joints
@@ -82,10 +83,17 @@ def request(data: Path, **asked: object) -> RenderRequest:
 def drawn(data: Path, **asked: object) -> tuple[RenderRequest, Alignment]:
     """The person's images, drawn once for all tests that look at the same."""
     wish, (work, subject) = request(data, **asked), someone(data)
-    alignment = align.run(work, subject, load.run(work, subject, Cleaning()))
+    cleaned = load.run(work, subject, Cleaning())
+    alignment = align.run(work, subject, cleaned)
+    wanted = dict.fromkeys(Keys(wish, work).places, frozenset(shot.column for shot in shots_of(wish)))
     with Studio(work, wish) as studio:
-        studio.run(subject, alignment)
+        studio.run(cleaned.mesh, subject, alignment, wanted, "")
     return wish, alignment
+
+
+def marked(work: Workspace, subject: Subject, alignment: Alignment, wish: Wish) -> list[MarkedView]:
+    """The keypoints of every view."""
+    return keypoints.run(work, subject, alignment, wish, Keys(wish.request, work).places)
 
 
 BOTH = ("perspective", "orthographic")
@@ -106,7 +114,7 @@ def keypoints_of(one: MarkedView) -> Keypoints:
 def test_every_view_of_every_camera_has_its_file(data: Path) -> None:
     wish, alignment = drawn(data, projections=BOTH)
     work, subject = someone(data)
-    made = keypoints.run(work, subject, alignment, Wish(wish))
+    made = marked(work, subject, alignment, Wish(wish))
     assert [(one.projection, one.view, one.file.path) for one in made] == [
         (name, f"THuman2_0_y_{yaw}_x", f"{folder}/keypoint/THuman2_0_y_{yaw}_x/0000_front.npy")
         for name, folder in (("perspective", "PERS"), ("orthographic", "ORTH"))
@@ -119,13 +127,25 @@ def test_every_view_of_every_camera_has_its_file(data: Path) -> None:
         assert set(keypoints_of(one).source) == {"joint3d"}
 
 
+def test_only_the_places_that_are_wanted_are_marked(data: Path) -> None:
+    wish, alignment = drawn(data, projections=BOTH)
+    work, subject = someone(data)
+    every = marked(work, subject, alignment, Wish(wish))
+    times = [work.absolute(one.file.path).stat().st_mtime_ns for one in every]
+    some = [Keys(wish, work).places[number] for number in (3, 0)]
+    made = keypoints.run(work, subject, alignment, Wish(wish), some)
+    assert made == [every[3], every[0]]
+    again = [work.absolute(one.file.path).stat().st_mtime_ns for one in every]
+    assert [new > old for new, old in zip(again, times, strict=True)] == [True, False, False, True]
+
+
 def test_keypoints_are_the_true_joints_as_the_camera_sees_them(data: Path) -> None:
     """The same by another road: from the truth beside the scan, with matrices written out here."""
     wish, alignment = drawn(data, projections=BOTH)
     work, subject = someone(data)
     truth = read_joint3d(work.absolute(subject.joints or "")).points[list(ROWS["coco-wholebody"])]
     body = (truth - alignment.centre) @ turn_y(-alignment.front_yaw).T * alignment.scale
-    for one, yaw in zip(keypoints.run(work, subject, alignment, Wish(wish)), (-30, 180) * 2, strict=True):
+    for one, yaw in zip(marked(work, subject, alignment, Wish(wish)), (-30, 180) * 2, strict=True):
         x, y, z = (body @ view_turn(yaw, 0).T).T
         focal = SIZE / 2 / np.tan(np.radians(25))
         away = 1 - z if one.projection == "perspective" else np.ones(31)
@@ -136,7 +156,7 @@ def test_keypoints_are_the_true_joints_as_the_camera_sees_them(data: Path) -> No
 def test_a_person_who_turns_the_back_shows_no_face(data: Path) -> None:
     wish, alignment = drawn(data, projections=BOTH)
     work, subject = someone(data)
-    ahead, behind, *_ = keypoints.run(work, subject, alignment, Wish(wish))
+    ahead, behind, *_ = marked(work, subject, alignment, Wish(wish))
     face, knees = slice(0, 3), [NAMES.index("left knee"), NAMES.index("right knee")]
     assert keypoints_of(ahead).visible[face].all() and not keypoints_of(behind).visible[face].any()
     assert keypoints_of(ahead).visible[knees].all() and keypoints_of(behind).visible[knees].all()
@@ -147,17 +167,17 @@ def test_depth_is_read_in_every_format(data: Path, suffix: str) -> None:
     pytest.importorskip("imagecodecs" if suffix == "jxl" else "OpenEXR")
     work, subject = someone(data)
     wish, alignment = drawn(data, projections=BOTH)
-    plain = keypoints.run(work, subject, alignment, Wish(wish))
+    plain = marked(work, subject, alignment, Wish(wish))
     other, _ = drawn(data, depth_format=suffix)
-    for a, b in zip(plain, keypoints.run(work, subject, alignment, Wish(other)), strict=False):
+    for a, b in zip(plain, marked(work, subject, alignment, Wish(other)), strict=False):
         np.testing.assert_array_equal(keypoints_of(a).visible, keypoints_of(b).visible)
 
 
 def test_compatible_places_are_larger_by_the_published_factor(data: Path) -> None:
     wish, alignment = drawn(data, projections=BOTH)
     work, subject = someone(data)
-    exact = keypoints.run(work, subject, alignment, Wish(wish))
-    wide = keypoints.run(work, subject, alignment, Wish(wish, compatible=True))
+    exact = marked(work, subject, alignment, Wish(wish))
+    wide = marked(work, subject, alignment, Wish(wish, compatible=True))
     for a, b in zip(exact[2:], wide[2:], strict=True):  # orthographic, where it is a factor and no more
         middle = SIZE / 2
         np.testing.assert_allclose(keypoints_of(b).uv - middle, 1.037 * (keypoints_of(a).uv - middle))
@@ -168,29 +188,29 @@ def test_overlays_are_made_when_asked_for(data: Path) -> None:
     wish, alignment = drawn(data, projections=BOTH)
     work, subject = someone(data)
     pictures = [data / name / "OVERLAY/THuman2_0_y_-30_x/0000_front.jpg" for name in ("PERS", "ORTH")]
-    keypoints.run(work, subject, alignment, Wish(wish))
+    marked(work, subject, alignment, Wish(wish))
     assert not any(picture.exists() for picture in pictures)
-    keypoints.run(work, subject, alignment, Wish(wish, overlays=True))
+    marked(work, subject, alignment, Wish(wish, overlays=True))
     assert all(1_000 < picture.stat().st_size < 40_000 for picture in pictures)
 
 
 def test_without_depth_nothing_can_be_said_of_what_is_hidden(data: Path) -> None:
     work, subject = someone(data)
     with pytest.raises(ConfigError, match="ask for depth as well"):
-        keypoints.run(work, subject, STILL, Wish(request(data, passes=("color",))))
+        marked(work, subject, STILL, Wish(request(data, passes=("color",))))
 
 
 def test_overlays_need_something_to_be_drawn_over(data: Path) -> None:
     work, subject = someone(data)
     with pytest.raises(ConfigError, match="ask for shaded as well"):
-        keypoints.run(work, subject, STILL, Wish(request(data, passes=("depth",)), overlays=True))
+        marked(work, subject, STILL, Wish(request(data, passes=("depth",)), overlays=True))
 
 
 def test_a_published_loader_finds_the_file_beside_the_depth(data: Path) -> None:
     """It makes the name out of the depth's, and the shape out of whichever side is 31."""
     wish, alignment = drawn(data, projections=BOTH)
     work, subject = someone(data)
-    for one in keypoints.run(work, subject, alignment, Wish(wish)):
+    for one in marked(work, subject, alignment, Wish(wish)):
         depth = Picture(DEPTH, "front", projection=one.projection).path(one.view, subject.id)
         path = work.absolute(depth.replace("DEPTH", "keypoint").replace("png", "npy"))
         pose = np.load(path).astype(np.float32)
@@ -202,7 +222,7 @@ def test_who_has_no_joints_gets_files_of_zeros(data: Path) -> None:
     wish, alignment = drawn(data, projections=BOTH)
     work, subject = someone(data)
     nobody = replace(subject, joints=None, joints_kind=None, parameters=None)
-    for one in keypoints.run(work, nobody, alignment, Wish(wish)):
+    for one in marked(work, nobody, alignment, Wish(wish)):
         assert not np.load(work.absolute(one.file.path)).any()
         assert not keypoints_of(one).valid.any() and set(keypoints_of(one).source) == {"nothing"}
 
@@ -229,8 +249,8 @@ def test_what_a_file_lacks_comes_from_the_body_that_fits(data: Path, lacking: Su
     wish, alignment = drawn(data, projections=BOTH)
     work, _ = someone(data)
     fitted = replace(alignment, fits=verdict("good").fits)
-    made = keypoints.run(work, lacking, fitted, Wish(wish, Posing()))  # type: ignore[arg-type]
-    whole = keypoints.run(work, someone(data)[1], alignment, Wish(wish))
+    made = marked(work, lacking, fitted, Wish(wish, Posing()))  # type: ignore[arg-type]
+    whole = marked(work, someone(data)[1], alignment, Wish(wish))
     gone = [NAMES.index(name) for name in NAMES if name in {
         "left heel", "right wrist", "left index", "left middle", "left ring", "left pinky"
     }]  # fmt: skip
@@ -245,7 +265,7 @@ def test_no_joints_are_taken_from_a_body_that_does_not_fit(data: Path, lacking: 
     wish, alignment = drawn(data, projections=BOTH)
     work, _ = someone(data)
     fits = verdict(word).fits if word == "bad" else ()
-    made = keypoints.run(work, lacking, replace(alignment, fits=fits), Wish(wish, Posing()))  # type: ignore[arg-type]
+    made = marked(work, lacking, replace(alignment, fits=fits), Wish(wish, Posing()))  # type: ignore[arg-type]
     source = keypoints_of(made[0]).source
     assert source[NAMES.index("left heel")] == "neighbour"
     assert source[NAMES.index("right wrist")] == source[NAMES.index("left ring")] == "nothing"
@@ -255,8 +275,8 @@ def test_no_joints_are_taken_from_a_body_that_does_not_fit(data: Path, lacking: 
 def test_joints_of_a_file_lead_the_body_s() -> None:
     measured = Joints(np.full((133, 3), 0.1), np.ones(133), "coco-wholebody")
     body = Body(NO_SURFACE, np.full((144, 3), 0.2))
-    assert set(places(("joint3d", measured), body, STILL).source) == {"joint3d"}
-    found = places(None, body, STILL)
+    assert set(keypoints_on(("joint3d", measured), body, STILL).source) == {"joint3d"}
+    found = keypoints_on(None, body, STILL)
     assert set(found.source) == {"parameters"} and np.allclose(found.points, 0.2)
 
 

@@ -1,4 +1,4 @@
-"""Keypoints: the 31 of one person, in every view that was drawn, and which of them can be seen.
+"""Keypoints: the 31 of one person, in the views that are wanted, and which of them can be seen.
 
 What hides them is read back from the front's depth images. Writes one small file a view and, if asked, a
 picture to look at.
@@ -6,7 +6,7 @@ picture to look at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,8 +38,8 @@ from pipeline.geometry.keypoints import (
     pixels_at,
 )
 from pipeline.geometry.transform import view_turn
-from pipeline.records import F64, Alignment, Body, Camera, Joints, Places, Subject
-from pipeline.rows import MarkedView, WrittenFile
+from pipeline.records import Alignment, Body, Camera, Joints, Places, Subject
+from pipeline.rows import MarkedView, Place, WrittenFile
 from pipeline.store import DEPTH, KEYPOINT, OVERLAY, SHADED, Picture, Workspace
 
 FROM_PARAMETERS = "parameters"
@@ -48,7 +48,7 @@ _COLUMN = "keypoints_file"
 
 @dataclass(frozen=True, eq=False)
 class Wish:
-    """What is to be marked: the views of a request, with bodies posed by `models` where there are any.
+    """How views are to be marked: as in a request, with bodies posed by `models` where there are any.
 
     `overlays` asks for pictures to look at, `compatible` for the published files' places.
     """
@@ -59,7 +59,7 @@ class Wish:
     compatible: bool = False
 
 
-def places(joints: tuple[str, Joints] | None, body: Body | None, alignment: Alignment) -> Places:
+def keypoints_on(joints: tuple[str, Joints] | None, body: Body | None, alignment: Alignment) -> Places:
     """The 31 on an aligned person: of joints, and what they are called, before those of a fitted body."""
     sources = {}
     if joints:
@@ -70,8 +70,10 @@ def places(joints: tuple[str, Joints] | None, body: Body | None, alignment: Alig
     return merged(sources)
 
 
-def run(work: Workspace, subject: Subject, alignment: Alignment, wish: Wish) -> list[MarkedView]:
-    """The keypoints of every view of one person, each written to its file.
+def run(
+    work: Workspace, subject: Subject, alignment: Alignment, wish: Wish, places: Iterable[Place]
+) -> list[MarkedView]:
+    """The keypoints of one person seen from these places, each written to its file.
 
     Who has none gets files all the same, of zeros: published loaders open one for every line of a list.
     """
@@ -83,8 +85,8 @@ def run(work: Workspace, subject: Subject, alignment: Alignment, wish: Wish) -> 
     joints = read_joints(work, subject)
     body = _posed(work, subject, alignment, wish.models)
     named = (subject.joints_kind or "", joints) if joints else None
-    found = places(named, body, alignment)
-    return [_mark(work, subject.id, found, sight, wish) for sight in _sights(work, request)]
+    found = keypoints_on(named, body, alignment)
+    return [_mark(work, subject.id, found, place, wish) for place in places]
 
 
 def _posed(
@@ -99,41 +101,25 @@ def _posed(
     return models.posed(body) if body else None
 
 
-@dataclass(frozen=True, eq=False)
-class _Sight:
-    """One camera's look at a person turned by (3, 3), whose images lie in the folder of a view."""
-
-    view: str
-    projection: str
-    camera: Camera
-    turn: F64
-
-
-def _sights(work: Workspace, request: RenderRequest) -> Iterator[_Sight]:
-    for projection in request.projections:
-        camera = portrait_camera(request.size, parallel=projection == ORTHOGRAPHIC)
-        for pitch in request.pitches:
-            for yaw in request.yaws:
-                yield _Sight(work.view(pitch, yaw), projection, camera, view_turn(yaw, pitch))
-
-
-def _mark(work: Workspace, scan: str, found: Places, sight: _Sight, wish: Wish) -> MarkedView:
+def _mark(work: Workspace, scan: str, found: Places, place: Place, wish: Wish) -> MarkedView:
     """One view's keypoints, written."""
 
     def file(kind: str, format: str) -> str:
-        return Picture(kind, "front", format, sight.projection).path(sight.view, scan)
+        return Picture(kind, "front", format, place.projection).path(place.view, scan)
 
+    camera = portrait_camera(wish.request.size, parallel=place.projection == ORTHOGRAPHIC)
+    turn = view_turn(place.yaw, place.pitch)
     path = file(KEYPOINT, "npy")
     stretch = COMPATIBLE if wish.compatible else 1.0
-    front = _front(work.absolute(file(DEPTH, wish.request.geometry_format)), sight.camera)
-    keypoints = in_view(found, sight.turn, sight.camera, front, stretch)
+    front = _front(work.absolute(file(DEPTH, wish.request.geometry_format)), camera)
+    keypoints = in_view(found, turn, camera, front, stretch)
     content = write_keypoints(work.absolute(path), keypoints)
     if wish.overlays:
         picture = read_color(work.absolute(file(SHADED, wish.request.image_format)))
         write_overlay(work.absolute(file(OVERLAY, "jpg")), picture, keypoints, BONES, SIDES)
     return MarkedView(
-        view=sight.view,
-        projection=sight.projection,
+        view=place.view,
+        projection=place.projection,
         file=WrittenFile(_COLUMN, path, len(content), digest_of(content)),
         uv=tuple(keypoints.uv.ravel().tolist()),
         depth=tuple(keypoints.depth.tolist()),
