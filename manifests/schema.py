@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -94,11 +94,8 @@ def table_of(row: type[Row], rows: Sequence[Row]) -> pa.Table:
 
 def rows_of(row: type[Row], table: pa.Table) -> list[Row]:
     """A table of the row class's schema as rows."""
-    hints = typing.get_type_hints(row, include_extras=True)
-    return [
-        row(**{name: _restored(hints[name], value) for name, value in entry.items()})
-        for entry in table.to_pylist()
-    ]
+    restored = _restorer(typing.cast(Any, row))
+    return [restored(entry) for entry in table.to_pylist()]
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401  whatever a field may hold
@@ -156,14 +153,25 @@ def _marks(hint: Any) -> tuple[Any, list[Any], bool]:  # noqa: ANN401  a type hi
             return hint, marks, nullable
 
 
-def _restored(hint: Any, value: Any) -> Any:  # noqa: ANN401  a type hint and what it is of
-    inner, _, _ = _marks(hint)
-    if value is None:
-        return None
+@cache
+def _restorer(inner: Any) -> Callable[[Any], Any]:  # noqa: ANN401  a type
+    """What makes a value of a type of what Arrow has of it, found once for all rows."""
     if typing.get_origin(inner) is tuple:
-        element = typing.get_args(inner)[0]
-        return tuple(_restored(element, item) for item in value)
-    if is_dataclass(inner) and isinstance(inner, type):
-        hints = typing.get_type_hints(inner, include_extras=True)
-        return inner(**{name: _restored(hints[name], item) for name, item in value.items()})
-    return value
+        element, _, _ = _marks(typing.get_args(inner)[0])
+        one = _restorer(element) if _is_other_in_arrow(element) else None
+        return (lambda items: tuple(map(one, items))) if one else tuple
+    hints = typing.get_type_hints(inner, include_extras=True)
+    types = {name: _marks(hint)[0] for name, hint in hints.items()}
+    parts = {name: _restorer(part) for name, part in types.items() if _is_other_in_arrow(part)}
+
+    def restored(entry: dict[str, Any]) -> Any:  # noqa: ANN401  of the type
+        for name, part in parts.items():
+            if entry[name] is not None:
+                entry[name] = part(entry[name])
+        return inner(**entry)
+
+    return restored
+
+
+def _is_other_in_arrow(inner: Any) -> bool:  # noqa: ANN401  a type
+    return typing.get_origin(inner) is tuple or is_dataclass(inner)
