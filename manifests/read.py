@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import pyarrow as pa
@@ -94,6 +95,19 @@ class Keys:
 
     def __len__(self) -> int:
         return len(self._scans)
+
+
+def is_spelt(table: pa.Table, column: str, pattern: str) -> Any:  # noqa: ANN401  Arrow has no types
+    """Whether each text of a column is a pattern such as `{view}/{scan}.png`, as an array of NumPy's.
+
+    What is in braces are columns.
+    """
+    parts: list[object] = []
+    for text, name, _, _ in Formatter().parse(pattern):
+        parts += [pa.scalar(text)] if text else []
+        parts += [table.column(name)] if name else []
+    same = pc.equal(table.column(column), pc.binary_join_element_wise(*parts, ""))
+    return pc.fill_null(same, False).to_numpy()
 
 
 def open_manifest(folder: Path) -> Manifest:
