@@ -1,16 +1,21 @@
-"""What is said while a command works."""
+"""What is said while a command works: a live display on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Timer
+from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
-Report = Callable[[str], None]
+from pipeline.commands.lines import PATIENCE, PlainWatch, Unbroken, ticking
 
-_PATIENCE = 2.0  # seconds after which something must have been said
+if TYPE_CHECKING:
+    from pipeline.conduct.standing import Watch
+
+Report = Callable[[str], None]
 
 
 @contextmanager
@@ -22,14 +27,31 @@ def reporting(title: str) -> Iterator[Report]:
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False, markup=False)
-    if console.is_terminal:
+    if console.is_interactive:
         with console.status(title):
             yield console.print
         return
-    after_a_while = Timer(_PATIENCE, click.echo, (title,), {"err": True})
+    after_a_while = Timer(PATIENCE, click.echo, (title,), {"err": True})
     after_a_while.daemon = True
     after_a_while.start()
     try:
         yield lambda text: click.echo(text, err=True)
     finally:
         after_a_while.cancel()
+
+
+@contextmanager
+def watching(title: str) -> Iterator[Watch]:
+    """Somebody to tell how a build goes, who shows it on standard error until the end."""
+    from rich.console import Console
+
+    from pipeline.commands.display import Display
+
+    stream = Unbroken(sys.stderr)
+    console = Console(file=cast(TextIO, stream), highlight=False, markup=False)
+    if console.is_interactive:
+        with Display(title, console) as display:
+            yield display
+        return
+    with ticking(PlainWatch(title, stream.line)) as watch:
+        yield watch
