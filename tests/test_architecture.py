@@ -66,6 +66,7 @@ TABLE = {
     "cli": _room("commands", "click"),
 }
 DASK = frozenset({"dask", "distributed", "dask_jobqueue"})
+DASK_FILES = ("cluster.py", "sites.py")  # of the graph: how work is handed out, and by what
 INSTANT_ROOMS = frozenset({"cli", "commands"})  # what `scan2k --help` loads
 LOADED_AT_ONCE = frozenset({"click", "pipeline.errors", "pipeline.config"})
 
@@ -107,8 +108,8 @@ def _import_faults(place: Path, tree: ast.Module) -> Iterator[str]:
         if top not in PACKAGES:
             if top not in own.libraries:
                 yield f"{room} may not import library {top}"
-            elif top in DASK and place.name != "cluster.py":
-                yield f"{top} belongs in graph/cluster.py alone"
+            elif top in DASK and place.name not in DASK_FILES:
+                yield f"{top} belongs in graph/{' and '.join(DASK_FILES)} alone"
             continue
         other = _room_of_module(module)
         if other not in {room, *own.rooms, *EVERY_ROOM_MAY} or room in EVERY_ROOM_MAY:
@@ -220,7 +221,7 @@ PLANTED = {
     "a library not owned": ("pipeline/geometry/mesh.py", "import torch", "library torch"),
     "a hidden import": ("pipeline/build.py", "from importlib import *\nimport_module(X)", "out of sight"),
     "errors that import": ("pipeline/errors.py", "from pipeline.records import Mesh", "not import records"),
-    "dask outside its file": ("pipeline/graph/plan.py", "import dask", "graph/cluster.py alone"),
+    "dask outside its file": ("pipeline/graph/plan.py", "import dask", "graph/cluster.py and sites.py alone"),
     "stage to stage": ("pipeline/stages/render.py", "from pipeline.stages.align import x", "stage imports"),
     "stage by name": ("pipeline/stages/render.py", "from pipeline.stages import align", "stage imports"),
     "a heavy command": ("pipeline/commands/render.py", "import rich", "rich is imported at the top"),
