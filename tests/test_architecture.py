@@ -221,7 +221,7 @@ PLANTED = {
     "a library not owned": ("pipeline/geometry/mesh.py", "import torch", "library torch"),
     "a hidden import": ("pipeline/build.py", "from importlib import *\nimport_module(X)", "out of sight"),
     "errors that import": ("pipeline/errors.py", "from pipeline.records import Mesh", "not import records"),
-    "dask outside its file": ("pipeline/graph/plan.py", "import dask", "graph/cluster.py and sites.py alone"),
+    "dask outside its file": ("pipeline/graph/plan.py", "import dask", "cluster.py and sites.py alone"),
     "stage to stage": ("pipeline/stages/render.py", "from pipeline.stages.align import x", "stage imports"),
     "stage by name": ("pipeline/stages/render.py", "from pipeline.stages import align", "stage imports"),
     "a heavy command": ("pipeline/commands/render.py", "import rich", "rich is imported at the top"),
