@@ -163,10 +163,15 @@ def directives_of(profile: Profile, logs: Path) -> list[str]:
         "--mem": f"{megabytes}M",
         "--time": profile.walltime and _span(profile.walltime),
         "--gres": profile.gpus and f"gpu:{kind}{profile.gpus}",
-        "--output": f"{str(logs).replace('%', '%%')}/job-%j.log",
+        "--output": log_of("%j", Path(str(logs).replace("%", "%%"))),
     }
     own = [f"{key}={value}" for key, value in told.items() if value]
     return [*own, "--no-requeue", *profile.directives]
+
+
+def log_of(job: str, logs: Path) -> Path:
+    """Where to a job prints, by its number."""
+    return logs / f"job-{job}.log"
 
 
 def _leave(walltime: int | None) -> list[str]:
