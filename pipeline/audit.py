@@ -30,7 +30,9 @@ from pipeline.store import OVERLAY, Workspace
 MISSING, LENGTH, CHECKSUM, STRAY = "missing", "length", "checksum", "stray"
 _NAMES = ("scan", "view", "projection")
 # A view's column, and the field of the request that it follows from.
-_DECIDED = {"light": "light", "seed": "seed", "occlusion": "occlusion", "width": "size"}
+_DECIDED = {"width": "size", "light": "light", "seed": "seed", "occlusion": "occlusion"}
+_OF_LIGHT = frozenset({"light", "seed", "occlusion"})
+_LIT = {"shaded": "shaded_front", "shaded-back": "shaded_back"}  # by pass
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def status(request: ListRequest) -> Status:
     asked = json.loads(manifest.facts.config or "{}")
     wanted = _views_asked_for(work, asked)
     unmade = manifest.counts["scans"] * len(wanted)
-    batches = manifest.batches(VIEWS, (*_NAMES, *_DECIDED))
+    batches = manifest.batches(VIEWS, (*_NAMES, *_DECIDED, *_LIT.values()))
     rows = (row for batch in batches for row in batch.to_pylist())
     for place, row in enumerate(rows):
         unmade -= (row["view"], row["projection"]) in wanted
@@ -195,8 +197,10 @@ def _views_asked_for(work: Workspace, asked: Mapping[str, Any]) -> set[tuple[str
 def _stale_reason(row: Mapping[str, Any], asked: Mapping[str, Any], changed: set[str]) -> str | None:
     if row["scan"] in changed:
         return "source changed"
+    is_lit = any(row[column] for name, column in _LIT.items() if name in asked.get("passes", _LIT))
     for column, name in _DECIDED.items():
-        if name in asked and asked[name] != row[column]:
+        counts = is_lit or column not in _OF_LIGHT  # in another light is only what was asked for in one
+        if counts and name in asked and asked[name] != row[column]:
             return f"{name} changed"
     return None
 

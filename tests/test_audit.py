@@ -92,6 +92,20 @@ def test_status_says_why_a_view_is_stale(work: Workspace) -> None:
     assert not found.is_whole
 
 
+def test_a_view_is_in_no_other_light_if_it_is_in_none(work: Workspace) -> None:
+    bare = dict.fromkeys(("shaded_front", "shaded_front_bytes", "shaded_front_blake2b"))
+    dark = _made(work, view_row("00003", 0, seed=8, **bare))
+    journal.record(work.manifests, scan_row("00003"), [dark])
+    journal.record(work.manifests, scan_row("00004"), [_made(work, view_row("00004", 0, seed=8))])
+    _fold(work)
+    assert _status(work).stale == {"seed changed": 1}
+    config = json.dumps(json.loads(CONFIG) | {"passes": ["color", "depth", "shaded-back"]})
+    journal.reject(work.manifests, reject_row("00009"))
+    with BuildLock(work.manifests) as lock:
+        fold.fold(lock, Facts("2K2K", config=config))
+    assert _status(work).stale == {}
+
+
 def test_a_sound_dataset_has_no_faults(work: Workspace) -> None:
     found = audit.verify(work, checksums=True)
     assert found.faults == ()
