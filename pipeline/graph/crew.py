@@ -11,6 +11,9 @@ from pipeline.graph.plan import Crew
 from pipeline.graph.profile import Profile
 from pipeline.graph.serial import Serial
 
+LOCAL, SLURM = "local", "slurm"
+ADDRESSES = ("tcp://", "tls://")
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -35,9 +38,15 @@ def open_crew(terms: Terms) -> Crew:
         return Serial()
     from pipeline.graph import cluster, sites  # noqa: PLC0415  Dask
 
-    if terms.where == "local":
+    if terms.where == LOCAL:
         site = sites.local(terms.workers, terms.environment)
-    elif terms.where.startswith(("tcp://", "tls://")):
+    elif terms.where == SLURM:
+        if terms.profile is None:
+            raise ConfigError("what to ask Slurm for is not said; name a profile, as docs/cluster.md shows")
+        from pipeline.graph import jobs  # noqa: PLC0415  Dask
+
+        site = jobs.open_site(terms.profile, terms.workers, terms.environment, terms.logs)
+    elif terms.where.startswith(ADDRESSES):
         site = sites.existing(terms.where, terms.workers, terms.patience)
     else:
         raise ConfigError(f"cluster is {terms.where!r}; it is local, slurm, tcp://... or tls://...")

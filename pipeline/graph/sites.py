@@ -1,7 +1,6 @@
-"""Where a crew works: processes of this machine, jobs of Slurm, or a cluster that somebody else keeps.
+"""Where a crew works: processes of this machine, or a cluster that others keep; jobs.py has Slurm's.
 
-Beside cluster.py the only file that knows Dask: here clusters are started and ended. Refuses to know what
-they are for.
+Here clusters are started and ended, and told how to behave. Refuses to know what they are for.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _ENDED = 0.95  # of its memory, at which a worker is ended
 _HUSHED = ("distributed", "distributed.client", "distributed.gc", "tornado", "bokeh", "dask_jobqueue")
 _SPAWN = "distributed.nanny.pre-spawn-environ"
 _QUIET = {"DASK_LOGGING__DISTRIBUTED": "critical"}  # what a worker has to say, the driver hears anyhow
-_SETTINGS = {
+SETTINGS = {
     "distributed.scheduler.allowed-failures": 1000,  # the roster counts
     "distributed.scheduler.work-stealing": False,  # every task is bound to its worker
     "distributed.worker.memory.target": False,  # there is nothing to spill, and a paused worker
@@ -60,7 +59,7 @@ class Site:
     close: Callable[[], None]
 
 
-class _Manners(WorkerPlugin):
+class Manners(WorkerPlugin):
     """What a worker of ours does in its process, however it was started."""
 
     name = "scan2k"
@@ -110,10 +109,10 @@ def local(workers: int | None, environment: Mapping[str, str]) -> Site:
     """
     count = workers or workers_for(CPU_COUNT, psutil.virtual_memory().available)
     stack = ExitStack()
-    ear = stack.enter_context(_hushed())
-    stack.enter_context(dask.config.set(_SETTINGS))
+    ear = stack.enter_context(hushed())
+    stack.enter_context(dask.config.set(SETTINGS))
     stack.enter_context(_told({**dask.config.get(_SPAWN), **_QUIET, **environment}))
-    with _without_interrupts():
+    with without_interrupts():
         try:
             cluster = LocalCluster(
                 n_workers=0,
@@ -130,7 +129,7 @@ def local(workers: int | None, environment: Mapping[str, str]) -> Site:
             stack.close()
             raise ConfigError(f"no workers can be started here: {error}") from error
         client = Client(cluster, name="scan2k", set_as_default=False)
-    client.register_plugin(_Manners())
+    client.register_plugin(Manners())
     cluster.scale(count)
 
     def kill() -> None:
@@ -151,9 +150,9 @@ def local(workers: int | None, environment: Mapping[str, str]) -> Site:
 def existing(address: str, workers: int | None, patience: float) -> Site:
     """A cluster that somebody else keeps, or as many workers of it; tls:// needs Dask's settings for it."""
     stack = ExitStack()
-    stack.enter_context(_hushed())
+    stack.enter_context(hushed())
     try:
-        with _without_interrupts(), warnings.catch_warnings(record=True) as said:
+        with without_interrupts(), warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             client = Client(address, timeout=patience, name="scan2k", set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
@@ -162,7 +161,7 @@ def existing(address: str, workers: int | None, patience: float) -> Site:
         raise ConfigError(f"no scheduler answers at {address}: {error}; {advice}") from error
     for warning in said:
         _LOG.warning("%s", warning.message)
-    client.register_plugin(_Manners())
+    client.register_plugin(Manners())
 
     def close() -> None:
         with stack:
@@ -179,7 +178,7 @@ def _local_why(ear: _Ear) -> str:
 
 @contextmanager
 def _told(environment: dict[str, str]) -> Iterator[None]:
-    """Processes that Dask starts meanwhile have this in their environment; Dask puts it into ours for that."""
+    """Processes that Dask starts meanwhile have this in their environment, and for that ours has it too."""
     before = {name: os.environ.get(name) for name in environment}
     with dask.config.set({_SPAWN: environment}):
         yield
@@ -190,7 +189,7 @@ def _told(environment: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _hushed() -> Iterator[_Ear]:
+def hushed() -> Iterator[_Ear]:
     """Dask's loggers write to no terminal meanwhile, but hand on what they have as others do."""
     ear = _Ear()
     loggers = [logging.getLogger(name) for name in _HUSHED]
@@ -207,7 +206,7 @@ def _hushed() -> Iterator[_Ear]:
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
+def without_interrupts() -> Iterator[None]:
     """Threads that begin meanwhile, and all processes they ever start, do not hear Ctrl-C.
 
     A terminal sends it to workers and driver alike, and the driver alone decides what it means.
