@@ -2,7 +2,9 @@
 
 A key is made of causes (files, numbers, the shaders' text, this program's edition), never of what was
 drawn. Asking for one opens no file: a build asks for millions. How pixels are encoded is no cause: every
-format keeps them as they are, and a file's name says which it has. Refuses to know what is there already.
+format keeps them as they are, and a file's name says which it is.
+
+Refuses to know whether anything was drawn.
 """
 
 from __future__ import annotations
