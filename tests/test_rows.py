@@ -56,7 +56,7 @@ def test_types_follow_from_the_annotations_alone() -> None:
 
 def test_only_values_that_differ_are_kept_from_dictionaries() -> None:
     unique = unique_columns(ViewRow)
-    assert {"key", "keypoints_key", "mask", "color_back_blake2b", "keypoints_uv"} <= unique
+    assert unique >= set("key keypoints_key mask color_front_blake2b keypoints_uv light_numbers".split())
     assert unique_columns(ScanRow) == {"stamp"}, "of a few wishes come a few keys of how scans are laid"
     assert not unique & {"scan", "view", "split", "intrinsics", "world_to_camera", "keypoints_valid"}
 
