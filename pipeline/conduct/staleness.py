@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import eq
@@ -20,6 +21,7 @@ from pipeline.config import RenderRequest
 from pipeline.errors import ConfigError
 from pipeline.keys import Keys
 from pipeline.records import I32, U8, Bool
+from pipeline.rows import Place
 from pipeline.stages.render import shots_of
 from pipeline.store import KEYPOINT, OVERLAY, Picture, Workspace
 
@@ -37,6 +39,7 @@ REASONS = (NEW, CHANGED, UNSEEN, REDRAWN, UNMADE, RELIT, REMARKED, REFORMED, GON
 CODES = {reason: number for number, reason in enumerate(REASONS, start=1)}  # 0 = up to date
 KEYPOINTS_FILE, OVERLAY_FILE = "keypoints_file", "overlay"
 _LIT = ("shaded_front", "shaded_back")
+_LISTERS = 4  # each holds the names of a folder
 _FEW = 50  # scans whose files are asked for one by one: it is not worth while to list a folder
 
 
@@ -168,22 +171,30 @@ def _mark_overlays(asked: Asked, why: U8, there: Bool) -> None:
 
 
 def _there(asked: Asked) -> Bool:
-    """Whether each file of each place of each scan is there (S, P, F)."""
-    there = np.zeros(asked.shape, bool)
-    names: dict[str, list[str]] = {}
-    for p, place in enumerate(asked.keys.places):
-        folders = defaultdict(list)
-        for f, picture in enumerate(asked.files.values()):
-            path = replace(picture, projection=place.projection).path(place.view, "")
-            folder, _, ending = path.rpartition("/")
-            folders[folder].append((f, ending))
-        for folder, files in folders.items():
-            for _, ending in files:
-                names.setdefault(ending, [f"{scan}{ending}" for scan in asked.ids])
-            wanted = [name for _, ending in files for name in names[ending]]
-            held = _held(f"{asked.work.root}/{folder}", wanted)
-            for f, ending in files:
-                there[:, p, f] = np.fromiter(map(held.__contains__, names[ending]), bool, len(asked.ids))
+    """Whether each file of each place of each scan is there (S, P, F).
+
+    Some places are looked at together: a disk of a network takes its time with every folder.
+    """
+    endings = {picture.path("", "").rpartition("/")[2] for picture in asked.files.values()}
+    names = {ending: [f"{scan}{ending}" for scan in asked.ids] for ending in endings}
+    with ThreadPoolExecutor(_LISTERS) as listers:
+        places = listers.map(lambda place: _there_from(place, asked, names), asked.keys.places)
+        return np.stack(list(places), axis=1)
+
+
+def _there_from(place: Place, asked: Asked, names: Mapping[str, Sequence[str]]) -> Bool:
+    """The same from one place (S, F); `names` are the scans' files by what is behind the id."""
+    there = np.zeros((len(asked.ids), len(asked.files)), bool)
+    folders = defaultdict(list)
+    for f, picture in enumerate(asked.files.values()):
+        path = replace(picture, projection=place.projection).path(place.view, "")
+        folder, _, ending = path.rpartition("/")
+        folders[folder].append((f, ending))
+    for folder, files in folders.items():
+        wanted = [name for _, ending in files for name in names[ending]]
+        held = _held(f"{asked.work.root}/{folder}", wanted)
+        for f, ending in files:
+            there[:, f] = np.fromiter(map(held.__contains__, names[ending]), bool, len(asked.ids))
     return there
 
 
