@@ -50,12 +50,12 @@ TABLE = {
     "keys": _room("config formats geometry store", ""),
     "version": _room("", ""),
     "stages": _room("config datasets formats geometry store body synth render keys version", "numpy"),
-    "graph": _room("", "dask distributed dask_jobqueue psutil"),
+    "graph": _room("", "dask distributed dask_jobqueue psutil toolz"),
     "manifests": _room("atomic", "pyarrow"),
     "conduct": _room("config datasets formats geometry graph keys manifests stages store version", "numpy"),
     "audit": _room("config datasets formats store manifests", ""),
     "export": _room("atomic config store manifests", ""),
-    "build": _room("config datasets store keys stages graph manifests conduct export version", ""),
+    "build": _room("atomic config datasets store keys stages graph manifests conduct export version", ""),
     "recon": _room("manifests config geometry formats body store", "numpy torch"),
     "doctor": _room("formats render", ""),
     "listing": _room("config datasets store", ""),
@@ -66,7 +66,7 @@ TABLE = {
     "cli": _room("commands", "click"),
 }
 DASK = frozenset({"dask", "distributed", "dask_jobqueue"})
-DASK_FILES = ("cluster.py", "sites.py")  # of the graph: how work is handed out, and by what
+DASK_FILES = ("batch.py", "cluster.py", "sites.py")  # of the graph: how work is handed out, and to whom
 INSTANT_ROOMS = frozenset({"cli", "commands"})  # what `scan2k --help` loads
 LOADED_AT_ONCE = frozenset({"click", "pipeline.errors", "pipeline.config"})
 
@@ -109,7 +109,7 @@ def _import_faults(place: Path, tree: ast.Module) -> Iterator[str]:
             if top not in own.libraries:
                 yield f"{room} may not import library {top}"
             elif top in DASK and place.name not in DASK_FILES:
-                yield f"{top} belongs in graph/{' and '.join(DASK_FILES)} alone"
+                yield f"{top} belongs in {', '.join(DASK_FILES)} of the graph"
             continue
         other = _room_of_module(module)
         if other not in {room, *own.rooms, *EVERY_ROOM_MAY} or room in EVERY_ROOM_MAY:
@@ -221,7 +221,7 @@ PLANTED = {
     "a library not owned": ("pipeline/geometry/mesh.py", "import torch", "library torch"),
     "a hidden import": ("pipeline/build.py", "from importlib import *\nimport_module(X)", "out of sight"),
     "errors that import": ("pipeline/errors.py", "from pipeline.records import Mesh", "not import records"),
-    "dask outside its file": ("pipeline/graph/plan.py", "import dask", "cluster.py and sites.py alone"),
+    "dask outside its file": ("pipeline/graph/plan.py", "import dask", "dask belongs in batch.py, "),
     "stage to stage": ("pipeline/stages/render.py", "from pipeline.stages.align import x", "stage imports"),
     "stage by name": ("pipeline/stages/render.py", "from pipeline.stages import align", "stage imports"),
     "a heavy command": ("pipeline/commands/render.py", "import rich", "rich is imported at the top"),
