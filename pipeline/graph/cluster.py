@@ -16,20 +16,23 @@ import queue
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from operator import attrgetter, methodcaller
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import psutil
 from distributed import Future, KilledWorker
+from toolz import compose
 
 from pipeline.errors import ConfigError
 from pipeline.graph.plan import Carried, CrewFacts, Job, Outcome, Plan, Step, Take, checked
 from pipeline.graph.roster import Roster
-from pipeline.graph.sites import Site
+from pipeline.graph.sites import Site, prepare_worker
 
 _LOG = logging.getLogger(__name__)
 _LOOK = 5.0  # seconds between looks at who the scheduler thinks is there
@@ -148,15 +151,20 @@ class Crew:
         return True
 
     def _submit(self, steps: tuple[Step, ...], brief: bytes, job: Job, address: str) -> _Chain:
-        """A job's tasks, on their way to a worker."""
+        """A job's tasks, on their way to a worker.
+
+        Nothing in them is of this program, so that neither the scheduler nor a worker need have it to take
+        them: where it is missing, it is the first step that fails.
+        """
         mark = f"{self._token}.{next(self._serials)}"
         tasks = {f"{step.name}-{job.name}-{mark}": step.name for step in steps}
         submit = partial(self._client.submit, workers=[address], pure=False)
-        first, *others = tasks
-        item = pickle.dumps(job.item)
-        last = submit(_begin, brief, item, not others, key=first)
-        for task in others:
-            last = submit(_go_on, last, task == others[-1], key=task)
+        last: Any = pickle.dumps(_Sealed(brief, pickle.dumps(job.item)))
+        onward: list[Callable[[Any], Any]] = [methodcaller("onward") for _ in tasks]
+        onward[0] = compose(onward[0], pickle.loads)
+        onward[-1] = compose(attrgetter("value"), onward[-1])
+        for run, task in zip(onward, tasks, strict=True):
+            last = submit(run, last, key=task)
         chain = _Chain(address, tasks, last)
         assert self._client.loop  # as long as it is open
         self._client.loop.add_callback(self._await, chain)
@@ -234,8 +242,8 @@ class Crew:
             return None  # that the worker is gone is said apart
         if isinstance(error, _CANCELLED):
             raise ConfigError(f"the connection to the scheduler was lost: {self._site.why()}") from error
-        if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] == "pipeline":
-            raise ConfigError(_lacks(address, error)) from error
+        if error and _is_foreign(error):
+            raise ConfigError(_foreign(urlsplit(address).hostname or address, error)) from error
         if error:
             raise error
         del self._chains[address]
@@ -262,29 +270,37 @@ class Crew:
             self._client.cancel([chain.last for chain in chains.values()], force=True)
 
 
-def _begin(brief: bytes, item: bytes, last: bool) -> Any:  # noqa: ANN401
-    """The first step of a job, on a worker."""
-    try:
-        steps, errand = _opened(brief)
-        carried = Carried(steps, errand, pickle.loads(item))  # noqa: S301  the driver's own
-    except ModuleNotFoundError as error:
-        raise ConfigError(_lacks(socket.gethostname(), error)) from error
-    return _go_on(carried, last)
+@dataclass(frozen=True)
+class _Sealed:
+    """A job on its way to a worker: what it is for, and its item, as bytes that are opened there."""
 
+    brief: bytes
+    item: bytes
 
-def _go_on(carried: Carried, last: bool) -> Any:  # noqa: ANN401
-    """One more step of a job, on the same worker; the last one leaves nothing but its result."""
-    carried = carried.onward()
-    return carried.value if last else carried
+    def onward(self) -> Carried:
+        """The job after its first step."""
+        try:
+            steps, errand = _opened(self.brief)
+            carried = Carried(steps, errand, pickle.loads(self.item))  # noqa: S301  the driver's own
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(_foreign(socket.gethostname(), error)) from error
+        return carried.onward()
 
 
 @lru_cache(maxsize=1)
 def _opened(brief: bytes) -> tuple[tuple[Step, ...], Any]:
     """Plan and errand, opened once in each worker and not for every job."""
+    prepare_worker()
     opened: tuple[tuple[Step, ...], Any] = pickle.loads(brief)  # noqa: S301  the driver's own
     return opened
 
 
-def _lacks(where: str, error: ModuleNotFoundError) -> str:
+def _is_foreign(error: BaseException) -> bool:
+    """Whether a worker could not even begin, for want of this program or for another version of it."""
+    lacks_it = isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] == "pipeline"
+    return lacks_it or (isinstance(error, AttributeError) and f"{_Sealed.__name__}'" in str(error))
+
+
+def _foreign(where: str, error: BaseException) -> str:
     """What to say of a worker that does not know this program."""
-    return f"the worker on {where} has another Python than this one: {error}; install the same scan2k there"
+    return f"the worker on {where} does not have this scan2k: {error}; install the same version there"

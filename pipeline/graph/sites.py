@@ -18,7 +18,7 @@ from multiprocessing import resource_tracker
 import dask
 import psutil
 from dask.system import CPU_COUNT
-from distributed import Client, LocalCluster, Security, Worker, WorkerPlugin
+from distributed import Client, LocalCluster, Security, Worker, get_worker
 from distributed.system import MEMORY_LIMIT
 
 from pipeline.errors import ConfigError
@@ -59,19 +59,22 @@ class Site:
     close: Callable[[], None]
 
 
-class Manners(WorkerPlugin):
-    """What a worker of ours does in its process, however it was started."""
+def prepare_worker() -> None:
+    """Make the worker that this runs in one of ours, however it was started.
 
-    name = "scan2k"
+    It says goodbye when it is told to end, and never waits for memory that nothing frees.
+    """
+    worker = get_worker()
+    manager = worker.memory_manager
+    manager.memory_target_fraction = manager.memory_spill_fraction = False
+    manager.memory_pause_fraction = False
+    loop: asyncio.AbstractEventLoop = worker.loop.asyncio_loop  # type: ignore[attr-defined]
 
-    def setup(self, worker: Worker) -> None:
-        """Say goodbye when told to end, and never wait for memory that nothing frees."""
-        manager = worker.memory_manager
-        manager.memory_target_fraction = manager.memory_spill_fraction = False
-        manager.memory_pause_fraction = False
-        loop = asyncio.get_running_loop()
-        with suppress(RuntimeError, ValueError):  # not in a thread, where signals do not come
+    def listen() -> None:
+        with suppress(RuntimeError, ValueError):  # in a thread, where signals do not come
             loop.add_signal_handler(signal.SIGTERM, lambda: loop.create_task(_leave(worker)))
+
+    loop.call_soon_threadsafe(listen)
 
 
 async def _leave(worker: Worker) -> None:
@@ -129,7 +132,6 @@ def local(workers: int | None, environment: Mapping[str, str]) -> Site:
             stack.close()
             raise ConfigError(f"no workers can be started here: {error}") from error
         client = Client(cluster, name="scan2k", set_as_default=False)
-    client.register_plugin(Manners())
     cluster.scale(count)
 
     def kill() -> None:
@@ -161,7 +163,6 @@ def existing(address: str, workers: int | None, patience: float) -> Site:
         raise ConfigError(f"no scheduler answers at {address}: {error}; {advice}") from error
     for warning in said:
         _LOG.warning("%s", warning.message)
-    client.register_plugin(Manners())
 
     def close() -> None:
         with stack:
