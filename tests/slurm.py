@@ -81,9 +81,11 @@ class Slurm:
         """What the environment of Slurm's programs must say."""
         return {"SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": _path()}
 
+    def environment(self) -> dict[str, str]:
+        return os.environ | self.variables
+
     def ask(self, *command: str) -> str:
-        environment = os.environ | self.variables
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=True)
         return done.stdout
 
     def jobs(self) -> dict[str, str]:
@@ -148,7 +150,7 @@ def _start(slurm: Slurm, command: list[str], is_ready: Callable[[], object]) -> 
     """Start a daemon in the foreground, and wait until it does what it is for."""
     with (slurm.folder / f"{command[0]}.out").open("wb") as out:
         daemon = subprocess.Popen(
-            command, env=os.environ | slurm.variables, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            command, env=slurm.environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=out
         )
     slurm.daemons.append(daemon)
     try:

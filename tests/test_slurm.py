@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from slurm import Slurm, slurm_here, wait_until, why_not
+from slurm_steps import halve, tell, wait_for
 
 from pipeline.errors import ConfigError
+from pipeline.graph import batch
 from pipeline.graph import slurm as asked
+from pipeline.graph.crew import Terms, open_crew
+from pipeline.graph.plan import Crew, Job, Outcome, Step
 from pipeline.graph.profile import Profile, directives_of
 
-SMALL = Profile(cores=1, memory=1024**3)
+PLAN = (Step("halve", halve), Step("tell", tell, needs=("halve",)))
+STEPS = {"PYTHONPATH": str(Path(__file__).parent), "SAID": "it's a test"}
+SMALL = Profile(cores=1, memory=1024**3, interface="lo")
 
 
 @pytest.fixture(scope="module")
@@ -155,3 +167,156 @@ def test_why_nobody_came_is_told_of_jobs_that_wait_run_and_ended(slurm: Slurm, t
     assert "; 1 job is running" in both
     assert "; 1 job is ended" in both
     assert asked.why_nobody_came([], tmp_path) == "no job was submitted"
+
+
+def crew(profile: Profile, logs: Path, patience: float = 60.0) -> Crew:
+    """A crew whose workers are jobs, and can import the steps."""
+    return open_crew(Terms("slurm", None, patience, profile, logs, STEPS))
+
+
+def jobs_of(items: Iterator[object]) -> Callable[[], Job | None]:
+    """Jobs of a plan, one for each item."""
+    named = (Job(f"{number:05}", item) for number, item in enumerate(items))
+    return lambda: next(named, None)
+
+
+@pytest.mark.slurm
+def test_a_job_cancelled_in_the_middle_changes_no_outcome(
+    slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "_LOOK", 1.0)
+    two = replace(SMALL, cores=2, memory=4 * 1024**3, workers=2, jobs=2, gpus=1, walltime=1800)
+    outcomes: list[Outcome] = []
+
+    def numbers() -> set[str]:
+        return {outcome.value[1] for outcome in outcomes}
+
+    # There is more to do until a job has done some of it that was not there when the first was cancelled.
+    items = itertools.takewhile(lambda item: item < 1000 and len(numbers()) < 3, itertools.count())
+    with crew(two, tmp_path) as those:
+        for outcome in those.carry_out(PLAN, 0.1, jobs_of(items)):
+            outcomes.append(outcome)
+            if len(outcomes) == 6:
+                slurm.cancel(slurm.running()[0])
+            assert len(slurm.jobs()) <= 3  # one of them is on its way out
+        assert those.standing().workers >= 2
+    wait_until(lambda: not slurm.jobs(), "all jobs end with the crew")
+    assert not [*tmp_path.glob("certificate*")]
+
+    def said(outcome: Outcome) -> tuple[str, float]:
+        assert outcome.lost is None
+        return outcome.job.name, outcome.value[0]
+
+    with open_crew(Terms(workers=0)) as alone:
+        serial = [*map(said, alone.carry_out(PLAN, 0.0, jobs_of(iter(range(len(outcomes))))))]
+    assert sorted(map(said, outcomes)) == serial
+    assert len(numbers()) == 3
+
+
+@pytest.mark.slurm
+def test_jobs_with_nothing_to_do_are_let_go(
+    slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "_LOOK", 0.3)
+    monkeypatch.setattr(batch, "_IDLE_LOOKS", 2)
+    go, lasts = tmp_path / "go", ""
+    seen: set[str | None] = set()
+    left: list[str] = []
+
+    def release() -> None:
+        try:
+            wait_until(lambda: len(slurm.jobs()) == 1, "two of three jobs go")
+            left.extend(slurm.jobs())
+        finally:
+            go.touch()
+
+    watcher = threading.Thread(target=release)
+
+    def take() -> Job | None:
+        nonlocal lasts
+        if lasts:
+            return None
+        lasts = str(go) if len(seen) == 3 else ""
+        if lasts:
+            watcher.start()
+        return Job(f"{next(names)}", lasts)
+
+    names = itertools.count()
+    with crew(replace(SMALL, jobs=3), tmp_path) as those:
+        for outcome in those.carry_out((Step("wait", wait_for),), "", take):
+            seen.add(outcome.value)
+        watcher.join()
+        assert left == [outcome.value]
+
+
+@pytest.mark.slurm
+def test_a_job_that_waits_for_ever_ends_the_wait_with_slurms_reason(slurm: Slurm, tmp_path: Path) -> None:
+    closed = replace(SMALL, partition="closed", jobs=2)
+    with (
+        pytest.raises(ConfigError, match=r"no worker came within 1 s: 2 jobs are waiting, .*PartitionDown"),
+        crew(closed, tmp_path, patience=1.0) as those,
+    ):
+        next(those.carry_out(PLAN, 0.0, jobs_of(iter(range(3)))))
+    assert slurm.jobs() == {}
+
+
+@pytest.mark.slurm
+def test_jobs_that_end_at_once_are_asked_for_three_times_and_quoted(
+    slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "_LOOK", 0.2)
+    broken = replace(SMALL, prologue=("echo no module mesa; exit 1",))
+    with (
+        pytest.raises(ConfigError, match=r"1 job is ended without workers .* ends with: no module mesa\)"),
+        crew(broken, tmp_path, patience=5.0) as those,
+    ):
+        next(those.carry_out(PLAN, 0.0, jobs_of(iter(range(3)))))
+    assert len([*tmp_path.glob("job-*.log")]) == 3
+
+
+@pytest.mark.slurm
+def test_what_slurm_refuses_is_refused_before_anything_is_started(slurm: Slurm, tmp_path: Path) -> None:
+    for wrong in (replace(SMALL, memory=2**40), replace(SMALL, partition="gpu")):
+        with pytest.raises(ConfigError, match=r"not available|does not have"):
+            crew(wrong, tmp_path)
+    assert slurm.jobs() == {}
+    assert not [*tmp_path.glob("certificate*")]
+
+
+def test_no_more_jobs_are_asked_for_than_so_many_workers_need() -> None:
+    ten = Profile(cores=4, memory=2**34, workers=4, jobs=10, jobs_least=3)
+    assert [batch.fewer(ten, workers).jobs for workers in (1, 4, 5, 40, 41, None)] == [1, 1, 2, 10, 10, 10]
+    assert [batch.fewer(ten, workers).jobs_least for workers in (1, 5, 9, 40)] == [1, 2, 3, 3]
+
+
+DRIVER = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from test_slurm import PLAN, SMALL, crew, jobs_of
+
+if __name__ == "__main__":
+    with crew(replace(SMALL, jobs=2), Path(sys.argv[1])) as those:
+        for outcome in those.carry_out(PLAN, 0.1, jobs_of(iter(range(10_000)))):
+            print(outcome.job.name, flush=True)
+"""
+
+
+@pytest.mark.slurm
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_no_job_outlives_a_driver_however_it_ends(
+    slurm: Slurm, tmp_path: Path, end: signal.Signals
+) -> None:
+    place = tmp_path / "driver.py"
+    place.write_text(DRIVER)
+    command = [sys.executable, str(place), str(tmp_path)]
+    root = str(Path(__file__).parents[1])
+    environment = {**slurm.environment(), "PYTHONPATH": f"{STEPS['PYTHONPATH']}:{root}"}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as driver:
+        assert driver.stdout
+        assert driver.stdout.readline()
+        wait_until(lambda: len(slurm.running()) == 2, "both jobs run")
+        driver.send_signal(end)
+    wait_until(lambda: not slurm.jobs(), "all jobs end")

@@ -43,9 +43,9 @@ def open_crew(terms: Terms) -> Crew:
     elif terms.where == SLURM:
         if terms.profile is None:
             raise ConfigError("what to ask Slurm for is not said; name a profile, as docs/cluster.md shows")
-        from pipeline.graph import jobs  # noqa: PLC0415  Dask
+        from pipeline.graph import batch  # noqa: PLC0415  Dask
 
-        site = jobs.open_site(terms.profile, terms.workers, terms.environment, terms.logs)
+        site = batch.open_site(terms.profile, terms.workers, terms.environment, terms.logs)
     elif terms.where.startswith(ADDRESSES):
         site = sites.existing(terms.where, terms.workers, terms.patience)
     else:

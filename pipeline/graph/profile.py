@@ -116,8 +116,7 @@ def parse_profile(text: str, named: str) -> Profile:
 def options_of(profile: Profile, logs: Path) -> dict[str, Any]:
     """The keyword arguments of a dask_jobqueue.SLURMCluster, all but its security.
 
-    What jobs print goes to `logs` if the profile does not say where to. The workers' certificates lie there
-    as well, so it must be a folder that all nodes share. A worker has one thread, as GL wants it.
+    What jobs print goes to `logs` if the profile does not say where to. A worker has one thread, for GL.
     """
     logs = profile.logs or logs
     try:
@@ -131,14 +130,13 @@ def options_of(profile: Profile, logs: Path) -> dict[str, Any]:
         "memory": f"{profile.memory}B",
         "python": shlex.quote(profile.python or sys.executable),
         "death_timeout": _ORPHAN_SECONDS,
-        "worker_extra_args": _leave(profile.walltime),
+        "worker_extra_args": ["--no-dashboard", *_leave(profile.walltime)],
         "job_script_prologue": list(profile.prologue),
         "job_directives_skip": ["#SBATCH"],  # it writes none of its own: paths there are not quoted
         "job_extra_directives": directives_of(profile, logs),
-        "shared_temp_directory": str(logs),
         "scheduler_options": {
             "port": profile.scheduler_port,
-            "dashboard_address": f":{profile.dashboard_port}",
+            "dashboard_address": f"127.0.0.1:{profile.dashboard_port}",
         },
     }
     if profile.interface:
