@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pipeline.conduct.standing import Snapshot, Standing
 
 _A_SECOND = 2  # times that it is drawn
-_WIDEST = 100  # columns
-_SPARE = 4  # columns to the right, where a terminal writes ^C
+_WIDEST = 76  # columns, so that none of the lines wraps when a window is made smaller, to 80
+_SPARE = 4  # columns to the right, where terminals write ^C
 _LABEL = 9  # columns of what a number is of
 
 
