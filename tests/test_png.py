@@ -17,6 +17,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from pipeline.errors import FormatError
+from pipeline.formats import png
 from pipeline.formats.png import encode_png, read_png
 from pipeline.records import U8, U16, Window
 
@@ -147,13 +148,17 @@ def test_a_window_that_the_picture_leaves_is_a_mistake_of_the_caller(window: Win
 @pytest.mark.parametrize(
     ("dtype", "channels"), [(np.uint8, ()), (np.uint8, (3,)), (np.uint16, (3,)), (np.uint16, ())]
 )
-def test_rows_of_every_filter_are_read(tmp_path: Path, dtype: str, channels: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("strip", [1, 150, 1 << 20])
+def test_rows_of_every_filter_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, channels: tuple[int, ...], strip: int
+) -> None:
+    monkeypatch.setattr(png, "_STRIP_BYTES", strip)
     picture = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (25, 9, *channels)).astype(dtype)
     plain = picture.astype(picture.dtype.newbyteorder(">")).reshape(25, -1).view(np.uint8).astype(int)
     pixel = plain.shape[1] // 9
     rows = b""
     for y, row in enumerate(plain):
-        kind = [0, 1, 2, 3, 4][(y * y + y // 5) % 5]
+        kind = [2, 0, 1, 3, 4][(y * y + y // 5) % 5] if y > 9 else 2
         rows += bytes([kind])
         for x, value in enumerate(row):
             left = row[x - pixel] if x >= pixel else 0
@@ -165,6 +170,22 @@ def test_rows_of_every_filter_are_read(tmp_path: Path, dtype: str, channels: tup
     path = tmp_path / "a.png"
     path.write_bytes(_file(9, 25, rows, bits=picture.itemsize * 8, color=2 if channels else 0))
     np.testing.assert_array_equal(read_png(path, MOST), picture)
+
+
+@pytest.mark.parametrize("strip", [1, 33, 34, 1000])
+def test_rows_are_unpacked_some_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strip: int
+) -> None:
+    """Where that is shows nowhere, and all of them must be there and no more."""
+    monkeypatch.setattr(png, "_STRIP_BYTES", strip)
+    picture = np.random.default_rng(0).integers(0, 65536, (9, 8), dtype=np.uint16)
+    path = tmp_path / "a.png"
+    path.write_bytes(encode_png(picture))
+    np.testing.assert_array_equal(read_png(path, MOST), picture)
+    for count in (0, 16, 17, 18, 9 * 17 - 1, 9 * 17 + 1, 10 * 17):
+        path.write_bytes(_file(8, 9, b"\2" * count, bits=16))
+        with pytest.raises(FormatError, match=rf"{min(count, 9 * 17 + 1)} bytes of pixels, not 153"):
+            read_png(path, MOST)
 
 
 def test_what_pillow_writes_is_read(tmp_path: Path) -> None:

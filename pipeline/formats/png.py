@@ -11,7 +11,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +28,7 @@ _CHANNELS = {0: 1, 2: 3}  # of grey and RGB, by PNG's number for it
 _EFFORT = 1  # ISA-L's: the same bytes on every x86-64 with SSE4.2; 3 depends on the CPU
 _SPARE_BYTES = 4 << 20  # what a file may have besides its pixels
 _STRIP = 64  # rows that are packed at once: they stay in the processor's cache
+_STRIP_BYTES = 1 << 20  # that are unpacked at once, for the same reason
 _NONE, _SUB, _UP, _AVERAGE, _PAETH = range(5)
 
 
@@ -125,23 +125,41 @@ def _parsed(head: bytes, most_pixels: int) -> Header:
 def _decoded(header: Header, content: bytes) -> U8 | U16:
     """The picture in a whole file. Nothing is unpacked beyond the bytes that the header promises."""
     packed = b"".join(_pixel_chunks(content))
+    shape = (header.height, header.width, header.channels)[: 2 if header.channels == 1 else 3]
+    stored = np.dtype(f">u{header.bits // 8}")
+    picture = np.empty((header.height, header.width * header.channels), dtype=stored.newbyteorder("="))
+    above: U8 = np.zeros(header.width * header.pixel_bytes, dtype=np.uint8)
+    for top, rows in _unpacked(header, packed):
+        if rows[:, 0].max() > _PAETH:
+            raise FormatError(f"not a readable PNG file: a row has filter {rows[:, 0].max()}")
+        if (rows[:, 0] != _UP).any():
+            whole = np.concatenate([rows for _, rows in _unpacked(header, packed)])
+            return _unfiltered_aslant(header, whole).view(stored).astype(picture.dtype).reshape(shape)
+        plain = rows[:, 1:].copy()
+        for row in plain:  # many times faster than numpy's own sum down the columns
+            above = np.add(row, above, out=row)
+        picture[top : top + len(rows)] = plain.view(stored)
+    return picture.reshape(shape)
+
+
+def _unpacked(header: Header, packed: bytes) -> Iterator[tuple[int, U8]]:
+    """The number of a row, and rows from there on with their filters in front, some at a time."""
     unpacker = isal_zlib.decompressobj()
+    width, count = 1 + header.width * header.pixel_bytes, 0
+    step = max(_STRIP_BYTES // width, 1)
     try:
-        raw = unpacker.decompress(packed, header.raw_bytes + 1)
+        for top in range(0, header.height, step):
+            most = min(step, header.height - top) * width
+            raw = unpacker.decompress(unpacker.unconsumed_tail if top else packed, most)
+            count += len(raw)
+            if len(raw) < most:
+                break
+            yield top, np.frombuffer(raw, dtype=np.uint8).reshape(-1, width)
+        count += len(unpacker.decompress(unpacker.unconsumed_tail, 1))
     except isal_zlib.error as error:  # type: ignore[misc]  # its types take the class for an instance
         raise FormatError(f"not a readable PNG file: {error}") from error
-    if len(raw) != header.raw_bytes or not unpacker.eof:
-        raise FormatError(
-            f"not a readable PNG file: {len(raw):,} bytes of pixels, not {header.raw_bytes:,}"
-        )
-    rows = np.frombuffer(raw, dtype=np.uint8).reshape(header.height, -1)
-    if rows[:, 0].max() > _PAETH:
-        raise FormatError(f"not a readable PNG file: a row has filter {rows[:, 0].max()}")
-    plain = _unfiltered(rows, header.pixel_bytes)
-    shape = (header.height, header.width, header.channels)[: 2 if header.channels == 1 else 3]
-    if header.bits == 8:
-        return plain.reshape(shape)
-    return plain.view(">u2").astype(np.uint16).reshape(shape)
+    if count != header.raw_bytes or not unpacker.eof:
+        raise FormatError(f"not a readable PNG file: {count:,} bytes of pixels, not {header.raw_bytes:,}")
 
 
 def _pixel_chunks(content: bytes) -> list[memoryview]:
@@ -163,25 +181,15 @@ def _pixel_chunks(content: bytes) -> list[memoryview]:
     raise FormatError("not a readable PNG file: its end is missing")
 
 
-def _unfiltered(rows: U8, pixel: int) -> U8:
-    """The bytes (H, W * bytes of a pixel) that filtered rows stand for."""
-    filters, data = rows[:, 0], rows[:, 1:]
-    if (filters == _UP).all():
-        plain = data.copy()
-        for above, below in pairwise(plain):  # many times faster than numpy's own sum down the columns
-            np.add(below, above, out=below)
-        return plain
-    return _unfiltered_aslant(filters, data.reshape(len(rows), -1, pixel)).reshape(data.shape)
-
-
-def _unfiltered_aslant(filters: U8, data: U8) -> U8:
-    """The bytes (H, W, n) of rows with any filters, of all rows at once along slanting lines.
+def _unfiltered_aslant(header: Header, rows: U8) -> U8:
+    """The bytes (H, W * bytes of a pixel) of rows with any filters, of all at once along slanting lines.
 
     A pixel needs the one at its left, the one above, and the one between; those with the same row + column
     need none of each other.
     """
-    height, width, _ = data.shape
-    plain = np.zeros((height + 1, width + 1, data.shape[2]), dtype=np.uint8)
+    height, width, pixel = header.height, header.width, header.pixel_bytes
+    filters, data = rows[:, 0], rows[:, 1:].reshape(height, width, pixel)
+    plain = np.zeros((height + 1, width + 1, pixel), dtype=np.uint8)
     for line in range(height + width - 1):
         y = np.arange(max(0, line - width + 1), min(height, line + 1))
         x = line - y
@@ -196,7 +204,7 @@ def _unfiltered_aslant(filters: U8, data: U8) -> U8:
         ):
             guess = np.where(kind == filter_, answer, guess)
         plain[y + 1, x + 1] = data[y, x] + guess & 255
-    return plain[1:, 1:]
+    return plain[1:, 1:].reshape(height, width * pixel)
 
 
 def _nearest(left: I32, above: I32, between: I32) -> I32:
