@@ -11,6 +11,7 @@ import asyncio
 import concurrent.futures
 import itertools
 import logging
+import math
 import pickle
 import queue
 import secrets
@@ -214,6 +215,7 @@ class Crew:
         """Do what an event asks for; the outcome, if it is one."""
         if isinstance(event, _Came):
             self._roster.arrive(event.address)
+            self._looked = -math.inf  # see what it takes
         elif isinstance(event, _Leaves):
             self._roster.send_off(event.address)
         elif isinstance(event, _Went):
