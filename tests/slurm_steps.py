@@ -18,11 +18,13 @@ def tell(errand: float, item: int, half: float) -> tuple[float, str | None]:
     return item + half, os.environ.get("SLURM_JOB_ID")
 
 
-def wait_for(errand: str, item: str) -> str | None:
-    """Waits until a file is there, if the item is one; says in which job of Slurm."""
+def wait_for(errand: Path, item: str) -> str:
+    """Waits for a file in the errand's folder, if the item names one; says in which job of Slurm."""
+    job = os.environ["SLURM_JOB_ID"]
+    (errand / f"begun-in-{job}").touch()
     end = time.monotonic() + 60
-    while item and not Path(item).exists():
+    while item and not (errand / item).exists():
         if time.monotonic() > end:
             raise TimeoutError(item)
         time.sleep(0.05)
-    return os.environ.get("SLURM_JOB_ID")
+    return job

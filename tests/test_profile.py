@@ -198,13 +198,3 @@ def test_workers_run_what_runs_here_and_print_into_the_builds_folder_unless_told
     assert "--output=/build/job-%j.log" in options["job_extra_directives"]
     with pytest.raises(ConfigError, match=r"/my data, where jobs would print to, .*`logs` in the profile"):
         options_of(parse_profile(LEAST, "p.toml"), Path("/my data"))
-
-
-@pytest.mark.parametrize("walltime", [60, 600, 86_400])
-def test_the_last_worker_of_a_job_leaves_before_its_time_is_up(walltime: int) -> None:
-    told = options_of(Profile(1, 1024**3, walltime=walltime), Path("/build"))["worker_extra_args"]
-    leave, stagger = (
-        int(told[told.index(key) + 1].removesuffix("s")) for key in ("--lifetime", "--lifetime-stagger")
-    )
-    assert walltime / 2 < leave - stagger < leave + stagger < walltime
-    assert "--lifetime" not in options_of(Profile(1, 1024**3), Path("/build"))["worker_extra_args"]

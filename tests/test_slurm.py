@@ -23,6 +23,7 @@ from pipeline.graph.plan import Crew, Job, Outcome, Step
 from pipeline.graph.profile import Profile, directives_of
 
 PLAN = (Step("halve", halve), Step("tell", tell, needs=("halve",)))
+WAIT = (Step("wait", wait_for),)
 STEPS = {"PYTHONPATH": str(Path(__file__).parent), "SAID": "it's a test"}
 SMALL = Profile(cores=1, memory=1024**3, interface="lo")
 
@@ -214,13 +215,40 @@ def test_a_job_cancelled_in_the_middle_changes_no_outcome(
 
 
 @pytest.mark.slurm
+def test_a_job_cancelled_is_not_the_fault_of_what_its_worker_had_in_hand(
+    slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "_LOOK", 0.5)
+
+    def begun() -> int:
+        return len([*tmp_path.glob("begun*")])
+
+    def interfere() -> None:
+        try:
+            wait_until(lambda: begun() == 1, "it is begun")
+            slurm.cancel(*slurm.running())
+            wait_until(lambda: begun() == 2, "it is begun again")
+            slurm.cancel(*slurm.running())
+            wait_until(lambda: begun() == 3, "it is begun once more")
+        finally:
+            (tmp_path / "go").touch()
+
+    watcher = threading.Thread(target=interfere)
+    watcher.start()
+    with crew(SMALL, tmp_path) as those:
+        outcomes = [*those.carry_out(WAIT, tmp_path, jobs_of(iter(["go"])))]
+        watcher.join()
+        assert [outcome.lost for outcome in outcomes] == [None]
+        assert [outcome.value for outcome in outcomes] == slurm.running()
+    assert begun() == 3
+
+
+@pytest.mark.slurm
 def test_jobs_with_nothing_to_do_are_let_go(
     slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch, "_LOOK", 0.3)
     monkeypatch.setattr(batch, "_IDLE_LOOKS", 2)
-    go, lasts = tmp_path / "go", ""
-    seen: set[str | None] = set()
     left: list[str] = []
 
     def release() -> None:
@@ -228,25 +256,19 @@ def test_jobs_with_nothing_to_do_are_let_go(
             wait_until(lambda: len(slurm.jobs()) == 1, "two of three jobs go")
             left.extend(slurm.jobs())
         finally:
-            go.touch()
+            (tmp_path / "go").touch()
+
+    def items() -> Iterator[str]:
+        while len([*tmp_path.glob("begun*")]) < 3:
+            yield ""
+        watcher.start()
+        yield "go"
 
     watcher = threading.Thread(target=release)
-
-    def take() -> Job | None:
-        nonlocal lasts
-        if lasts:
-            return None
-        lasts = str(go) if len(seen) == 3 else ""
-        if lasts:
-            watcher.start()
-        return Job(f"{next(names)}", lasts)
-
-    names = itertools.count()
     with crew(replace(SMALL, jobs=3), tmp_path) as those:
-        for outcome in those.carry_out((Step("wait", wait_for),), "", take):
-            seen.add(outcome.value)
+        *_, last = those.carry_out(WAIT, tmp_path, jobs_of(items()))
         watcher.join()
-        assert left == [outcome.value]
+        assert left == [last.value]
 
 
 @pytest.mark.slurm
@@ -298,7 +320,7 @@ from test_slurm import PLAN, SMALL, crew, jobs_of
 if __name__ == "__main__":
     with crew(replace(SMALL, jobs=2), Path(sys.argv[1])) as those:
         for outcome in those.carry_out(PLAN, 0.1, jobs_of(iter(range(10_000)))):
-            print(outcome.job.name, flush=True)
+            print(those.standing().workers, flush=True)
 """
 
 
@@ -316,7 +338,6 @@ def test_no_job_outlives_a_driver_however_it_ends(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as driver:
         assert driver.stdout
-        assert driver.stdout.readline()
-        wait_until(lambda: len(slurm.running()) == 2, "both jobs run")
+        assert b"2\n" in driver.stdout  # both are there
         driver.send_signal(end)
     wait_until(lambda: not slurm.jobs(), "all jobs end")

@@ -25,8 +25,7 @@ from typing import Any
 from pipeline.errors import ConfigError
 from pipeline.graph.entries import ENTRIES, GIB, Refused, folder
 
-_ORPHAN_SECONDS = 120  # without a scheduler after which a worker ends, and its job with it
-_LONGEST_LEAVE = 600  # seconds before the end of a job at which its first worker takes no more
+_ORPHAN_SECONDS = 60  # without a scheduler after which a worker ends, and its job with it
 _EXAMPLES = {"cores": "such as cores = 8", "memory": 'such as memory = "64G"'}
 
 
@@ -130,7 +129,7 @@ def options_of(profile: Profile, logs: Path) -> dict[str, Any]:
         "memory": f"{profile.memory}B",
         "python": shlex.quote(profile.python or sys.executable),
         "death_timeout": _ORPHAN_SECONDS,
-        "worker_extra_args": ["--no-dashboard", *_leave(profile.walltime)],
+        "worker_extra_args": ["--no-dashboard"],
         "job_script_prologue": list(profile.prologue),
         "job_directives_skip": ["#SBATCH"],  # it writes none of its own: paths there are not quoted
         "job_extra_directives": directives_of(profile, logs),
@@ -170,17 +169,6 @@ def directives_of(profile: Profile, logs: Path) -> list[str]:
 def log_of(job: str, logs: Path) -> Path:
     """Where to a job prints, by its number."""
     return logs / f"job-{job}.log"
-
-
-def _leave(walltime: int | None) -> list[str]:
-    """Options by which a worker ends between scans, before its job is ended in the midst of one.
-
-    Workers end at different times, so that not all that a job had in hand begins again at once.
-    """
-    if walltime is None:
-        return []
-    before = min(_LONGEST_LEAVE, walltime / 5)
-    return ["--lifetime", f"{walltime - 0.75 * before:.0f}s", "--lifetime-stagger", f"{0.25 * before:.0f}s"]
 
 
 def _span(seconds: int) -> str:
