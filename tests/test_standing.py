@@ -143,6 +143,19 @@ def test_rejected_views_are_not_waited_for(clock: Clock) -> None:
     assert found.seconds_left == pytest.approx(7.0)  # 14 views, of which every other will be rejected
 
 
+def test_a_build_that_ends_early_tells_no_time(clock: Clock) -> None:
+    standing = Standing(clock)
+    standing.begin(2, 14)
+    clock.now += 7
+    standing.made(True, 7, 7)
+    assert standing.snapshot().seconds_left == 7.0
+    standing.ending("finishing the scans in hand")
+    found = standing.snapshot()
+    assert (found.seconds_left, found.doing) == (None, "finishing the scans in hand")
+    standing.doing("folding the journal")
+    assert standing.snapshot().seconds_left is None
+
+
 def test_a_scan_of_several_jobs_is_done_with_its_last(clock: Clock) -> None:
     standing = Standing(clock)
     standing.begin(scans=1, views=24)

@@ -9,9 +9,13 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import RLock
 from typing import Protocol
 
+from pipeline.errors import Excluded
+
+EXCLUDED = Excluded.__name__  # the reason of rejects that are nobody's fault
 _WINDOW = 60.0  # seconds that the present rate is taken over
 _FEWEST = 8  # jobs that it is taken over at least, however long they took
 
@@ -63,7 +67,7 @@ class Standing:
         self._lock = RLock()  # may be asked again by a signal that comes while it is held
         self._rejects: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
-        self._doing = ""
+        self._doing, self._ends = "", False
         self._began: float | None = None
         self._crew: tuple[int, int, str | None, int] = (0, 0, None, 0)
         self._past: deque[tuple[float, int, int]] = deque()  # when, views made by then, and settled
@@ -72,6 +76,11 @@ class Standing:
         """Say what the build is at when it makes no views, such as "reading the manifest"; "" ends it."""
         with self._lock:
             self._doing = what
+
+    def ending(self, what: str) -> None:
+        """Say that the build was asked to end early; how long all of it would take is not told any more."""
+        with self._lock:
+            self._doing, self._ends = what, True
 
     def begin(self, scans: int, views: int, views_kept: int = 0) -> None:
         """So much is to be made, beginning now, and so many views are kept as they are."""
@@ -128,7 +137,7 @@ class Standing:
                 seconds=seconds,
                 views_a_second=pace,
                 views_a_second_overall=counts["made"] / seconds if seconds > 0 and counts["made"] else None,
-                seconds_left=left,
+                seconds_left=None if self._ends else left,
             )
 
     def _settle(self, made: int, settled: int) -> None:
@@ -180,7 +189,8 @@ class Watch(Protocol):
 class Summary:
     """What a build did: made, found up to date, rejected by stage and reason, and the time.
 
-    `skipped_rejects` were rejected before and not tried again; `stopped` means it was asked to end early.
+    `skipped_rejects` were rejected before and not tried again, those aside that the user leaves out;
+    `stopped` means it was asked to end early. `places` are where its outcome lies.
     """
 
     dataset: str
@@ -193,6 +203,12 @@ class Summary:
     skipped_rejects: int
     seconds: float
     stopped: bool = False
+    places: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def has_faults(self) -> bool:
+        """Whether scans could not be used, besides those that the user leaves out."""
+        return self.skipped_rejects > 0 or any(reason != EXCLUDED for _, reason in self.rejects)
 
 
 @dataclass(frozen=True)
