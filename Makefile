@@ -4,6 +4,9 @@ DATA ?= ./data
 PYTHON ?=
 ARGS ?=
 
+# An option, if its variable was given: $(call given,--workers,WORKERS)
+given = $(if $($(2)),$(1) "$($(2))")
+
 BIN := .venv/bin
 export PYTHON
 
@@ -15,12 +18,21 @@ help: ## list the verbs
 	@echo
 	@echo "  DATASET=demo  which dataset to render      DATA=./data  where data lies"
 	@echo "  ARGS='...'    more for the command itself  PYTHON=...   the Python to make .venv with"
+	@echo
+	@echo "  make render takes these too; all else by ARGS (scan2k render --help):"
+	@echo "  SUBJECTS='00003 00010-00020'  whom alone    VIEWS='-30 0 30'        which yaws, in degrees"
+	@echo "  PASSES='depth normal'         what to draw  WORKERS=8               how many processes, 0 = none"
+	@echo "  CLUSTER=local|slurm|tcp://... where         PROFILE=slurm.toml      what to ask Slurm for"
+	@echo "  FORCE=1                       all again     ARGS=--dry-run          only say what is to do"
 
 setup: ready-dev ## make .venv with everything a developer needs
 
-render: ready-run ## build a dataset's images: make render DATASET=demo
+render: ready-run ## make what is not up to date: make render DATASET=demo
 	@$(if $(DATASET),,echo "scan2k: name the dataset: make render DATASET=demo" >&2; exit 2)
-	@$(BIN)/scan2k render "$(DATASET)" --data "$(DATA)" $(ARGS)
+	@$(BIN)/scan2k render "$(DATASET)" --data "$(DATA)" \
+		$(call given,--subjects,SUBJECTS) $(call given,--yaws,VIEWS) $(call given,--passes,PASSES) \
+		$(call given,--workers,WORKERS) $(call given,--cluster,CLUSTER) $(call given,--profile,PROFILE) \
+		$(if $(filter-out 0,$(FORCE)),--force) $(ARGS)
 
 doctor: ready-run ## say what this machine can do, and what is missing
 	@$(BIN)/scan2k doctor --data "$(DATA)" $(ARGS)

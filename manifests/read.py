@@ -110,6 +110,16 @@ def is_spelt(table: pa.Table, column: str, pattern: str) -> Any:  # noqa: ANN401
     return pc.fill_null(same, False).to_numpy()
 
 
+def owners(folder: Path) -> set[str]:
+    """The datasets that the tables in a folder say they are of; none where there are no tables."""
+    found = set()
+    for kind in KINDS:
+        if (folder / kind.file).exists():
+            with TableFile(folder / kind.file, kind) as file:
+                found.add(file.facts.dataset)
+    return found
+
+
 def open_manifest(folder: Path) -> Manifest:
     """A dataset's manifest, in its folder; refused if a table is missing or disagrees with its schema."""
     counts, facts = {}, Facts("")

@@ -1,140 +1,253 @@
-"""The build, top to bottom: (the demo's people,) scans, align, render, keypoints, rows, lists."""
+"""The build, top to bottom: whom it is about, what of them is not up to date, making that, and the lists.
+
+What is made is noted at once by whoever made it, and taken into the manifest in the end: a build that was
+cut short at any moment goes on where it was.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
-import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Event, Thread
 
-from manifests.croissant import describe
+from manifests import croissant, journal
 from manifests.files import Facts
 from manifests.fold import fold
-from manifests.journal import record as note
-from manifests.journal import reject as note_reject
 from manifests.lock import BuildLock
-from manifests.read import Keys as KnownKeys
-from manifests.read import Manifest, open_manifest
-from manifests.schema import rows_of
-from pipeline import datasets
-from pipeline.config import RenderRequest
-from pipeline.datasets import demo
-from pipeline.datasets.layouts import Layout, layout_of
-from pipeline.errors import ConfigError, ManifestError, ScanError
+from manifests.read import open_manifest
+from manifests.schema import KINDS, VIEWS
+from pipeline.atomic import require_writable
+from pipeline.conduct import rejects, steps
+from pipeline.conduct.beginning import make_people, survey_of, workspace_of
+from pipeline.conduct.jobs import Jobs
+from pipeline.conduct.logbook import Logbook, logbook
+from pipeline.conduct.needs import Needs, needs_of
+from pipeline.conduct.selection import chosen
+from pipeline.conduct.shop import Errand, close_shop
+from pipeline.conduct.standing import Planned, Standing, Summary, Watch
+from pipeline.conduct.stopping import SAID, Stopping
+from pipeline.conduct.tally import Tally
+from pipeline.conduct.wording import lines_of
+from pipeline.config import Conduct, RenderRequest
+from pipeline.errors import ConfigError, ManifestError
 from pipeline.export.chosen import choose
 from pipeline.export.lists import write_lists
-from pipeline.keys import Keys, laid_as, looks_of, source_key
-from pipeline.records import Alignment, Cleaning, Fault, Override, Subject, Survey
-from pipeline.rows import Inspected, ViewRow
-from pipeline.stages import align, keypoints, load, people, record
-from pipeline.stages.render import Studio, shots_of
-from pipeline.store import Workspace, open_workspace
+from pipeline.graph.crew import Terms, open_crew
+from pipeline.graph.plan import Crew, Outcome, Step
+from pipeline.graph.profile import read_profile
+from pipeline.records import Fault, Survey
+from pipeline.rows import Inspected
+from pipeline.stages.inspect import refusal_of
+from pipeline.stages.record import reject_row
+from pipeline.store import Workspace, images_of
 from pipeline.version import code_version
 
-Report = Callable[[str], None]
+PLAN = (
+    Step("inspect", steps.inspect),
+    Step("align", steps.align, ("inspect",)),
+    Step("render", steps.render, ("inspect", "align")),
+    Step("keypoints", steps.keypoints, ("align", "render")),
+    Step("rows", steps.rows, ("inspect", "align", "render", "keypoints")),
+)
 _LICENCE = "Scans, and what is made of them, keep their publisher's terms; scan2k gives no right to either."
+_USUAL = Conduct()
+_DEATHS = (
+    "its worker died twice: killed, out of memory, or by a crash of the driver; give workers more memory, "
+    "or look at the scan, and try again with --retry-rejects"
+)
+_GLANCE = 0.5  # seconds between looks at the crew
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 
-@dataclass(frozen=True, slots=True)
-class RenderSummary:
-    """What a build made: how many scans, views and images, what was refused, and how long it took."""
+@dataclass(frozen=True, eq=False)
+class _Build:
+    """A build that has begun: nobody else writes this manifest, and it is known what is needed."""
 
-    scans: int
-    views: int
-    images: int
-    rejects: tuple[Fault, ...]
-    seconds: float
-
-
-@dataclass(frozen=True)
-class _Errand:
-    """What every scan of a build needs: where, what is asked for, who draws, and what was known before."""
-
-    work: Workspace
     request: RenderRequest
-    studio: Studio
-    models: align.Models
-    earlier: Manifest
-    known: KnownKeys
-    keys: Keys
+    conduct: Conduct
+    work: Workspace
+    lock: BuildLock
+    found: Survey
+    needs: Needs
 
 
-def render(request: RenderRequest, report: Report) -> RenderSummary:
-    """Draw every view of every scan of a dataset; says in plain lines what it does."""
-    started = time.perf_counter()
-    layout = _drawable(request)
-    largest = request.max_texture_mpx and request.max_texture_mpx * 1_000_000
-    work = open_workspace(request.data, request.dataset, largest)
-    studio = Studio(work, request)
-    if studio.device.warning:
-        report(f"warning: {studio.device.warning}")
-    with BuildLock(work.manifests) as lock, studio:
-        facts = _facts(request)
-        fold(lock, facts)  # what a build that was cut short left
-        found = _survey(work, layout, request, report)
-        models = align.models_of(work, request.body_models)
-        earlier = open_manifest(work.manifests)
-        errand = _Errand(work, request, studio, models, earlier, earlier.keys(), Keys(request, work))
-        try:
-            summary = _every(errand, found, report)
-        finally:
-            fold(lock, facts)
-        describe(work.manifests)
-    _list(work, report)
-    return replace(summary, seconds=time.perf_counter() - started)
-
-
-def _every(errand: _Errand, found: Survey, report: Report) -> RenderSummary:
-    """Every scan that was found, one after the other, each noted when it is done."""
-    rejects, scans, views, images = list(found.rejects), 0, 0, 0
-    for fault in found.rejects:
-        report(f"{fault.scan}: not used: {fault.detail}")
-        note_reject(errand.work.manifests, record.reject_row(fault))
-    for number, subject in enumerate(found.subjects, start=1):
-        label = f"{subject.id} ({number} of {len(found.subjects)})"
-        began = time.perf_counter()
-        done = _one(errand, subject, found.overrides.get(subject.id))
-        if isinstance(done, Fault):
-            rejects.append(done)
-            report(f"{label}: not used: {done.detail}")
-            continue
-        scans, views = scans + 1, views + len(done.drawing.views)
-        images += sum(len(view.files) for view in done.drawing.views)
-        report(f"{label}: {_told(done)}, {time.perf_counter() - began:.1f} s")
-    return RenderSummary(scans, views, images, tuple(rejects), 0.0)
-
-
-def _one(errand: _Errand, subject: Subject, said: Override | None) -> record.Finished | Fault:
-    """One scan from its files to its rows, or what is wrong with it; either is noted."""
-    work, request, stage = errand.work, errand.request, "read"
-    inspected = None
-    try:
-        if said and said.exclude:
-            raise ScanError(f"left out by {said.place}{f': {said.note}' if said.note else ''}")
-        files = record.sources(work, subject)
-        inspected = Inspected(files, source_key(files), stamp="", laid_key="")
-        stage = "align"
-        cleaned = load.run(work, subject, Cleaning(request.drop_fragments, request.drop_floor))
-        alignment = align.run(work, subject, cleaned, said, errand.models)
-        stage = "render"
-        wanted = dict.fromkeys(errand.keys.places, frozenset(shot.column for shot in shots_of(request)))
-        scan_key = errand.keys.of_scan(looks_of(subject.mesh, subject.textures, files), laid_as(alignment))
-        drawing = errand.studio.run(cleaned.mesh, subject, alignment, wanted, scan_key)
-        stage = "keypoints"
-        marked = []
-        if "depth" in request.passes:
-            marks = keypoints.Wish(request, errand.models, request.overlays, request.compat_keypoints)
-            marked = keypoints.run(work, subject, alignment, marks, errand.keys.places)
-    except ScanError as error:
-        fault = Fault(subject.dataset, subject.id, stage, type(error).__name__, str(error))
-        note_reject(work.manifests, record.reject_row(fault, inspected))
-        return fault
-    done = record.Finished(subject, inspected, alignment, drawing, marked)
-    there = subject.id in errand.known
-    known = rows_of(ViewRow, errand.earlier.views(scans=[subject.id])) if there else []
-    note(work.manifests, record.scan_row(done), record.view_rows(done, request, known, errand.keys))
+def render(request: RenderRequest, watch: Watch, conduct: Conduct = _USUAL) -> Summary:
+    """Make what of a dataset is not up to date, and say what was made."""
+    started, standing = time.monotonic(), Standing()
+    terms, work = _terms(request, conduct), workspace_of(request)
+    make_people(work, request, watch)
+    watch.follow(standing)
+    with _one_line(request), _begun(request, conduct, standing) as build, _logged(build, watch) as book:
+        tally = Tally(build.needs, standing, watch, book)
+        rejects.settle(build.lock, build.found, build.needs)
+        standing.begin(build.needs.total.scans, build.needs.total.views, build.needs.kept.views)
+        for fault in () if conduct.subjects else build.found.rejects:
+            tally.refused(fault)
+        with Stopping(lambda: tally.say(SAID)) as stopping:
+            with _folding(build, standing):
+                if build.needs.total.scans:
+                    _make(build, tally, standing, Jobs(iter(build.needs), lambda: stopping.asked), terms)
+            _describe(build.work, watch)
+            done = tally.summary(time.monotonic() - started, stopping.asked, _places(request, book))
+        book.table(lines_of(done))
+        _require_some(done, conduct)
     return done
+
+
+def plan(request: RenderRequest, watch: Watch, conduct: Conduct = _USUAL) -> Planned:
+    """What `render` would make, and why; what an interrupted build left is taken into the manifest."""
+    standing = Standing()
+    watch.follow(standing)
+    with _one_line(request), _begun(request, conduct, standing) as build:
+        needs = build.needs
+        return Planned(
+            dataset=request.dataset,
+            reasons=needs.reasons,
+            views=needs.total.views,
+            images=needs.total.images,
+            scans=list(needs.named()),
+            scans_kept=needs.kept.scans,
+            views_kept=needs.kept.views,
+            skipped_rejects=len(needs.skipped),
+        )
+
+
+@contextmanager
+def _begun(request: RenderRequest, conduct: Conduct, standing: Standing) -> Iterator[_Build]:
+    """A build of which it is known what is needed; a request that makes no sense leaves no trace."""
+    work = workspace_of(request)
+    standing.doing("looking for scans")
+    found = survey_of(work, request)
+    chosen(found.subjects, conduct.subjects)
+    require_writable(work.root)
+    with BuildLock(work.manifests) as lock:
+        standing.doing("reading the manifest")
+        fold(lock, _facts(request))  # what a build that was cut short left
+        needs = needs_of(work, request, found, conduct, open_manifest(work.manifests))
+        standing.doing("")
+        yield _Build(request, conduct, work, lock, found, needs)
+
+
+def _make(build: _Build, tally: Tally, standing: Standing, jobs: Jobs, terms: Terms) -> None:
+    """Have all that is needed made, by whoever there is."""
+    errand = Errand(build.work, build.request, code_version(), build.lock.sign, build.conduct.force)
+    standing.doing("waiting for workers" if terms.workers != 0 else "")
+    try:
+        with open_crew(terms) as crew, _watched(crew, standing):
+            for outcome in crew.carry_out(PLAN, errand, jobs.take):
+                standing.doing("")
+                _take_in(build, tally, jobs, outcome)
+    finally:
+        close_shop()
+
+
+def _take_in(build: _Build, tally: Tally, jobs: Jobs, outcome: Outcome) -> None:
+    """What came of a job: some views of a scan, a scan that cannot be used, or one that kills workers."""
+    need, made = outcome.job.item, outcome.value
+    if outcome.lost:
+        fault = Fault(build.work.dataset, need.subject.id, outcome.lost, "WorkerDied", _DEATHS)
+        stamp = refusal_of(need.stamp, build.request)
+        journal.reject(build.work.manifests, reject_row(fault, Inspected((), "", stamp, "")))
+        made = steps.Made(fault=fault)
+    left = jobs.back(outcome.job, made)
+    if made.fault:
+        tally.refused(made.fault, len(need.wants) + left)
+    else:
+        tally.made(need, made, is_done=not left)
+
+
+@contextmanager
+def _folding(build: _Build, standing: Standing) -> Iterator[None]:
+    """Whatever happens meanwhile, what was made is taken into the manifest, unless it must end at once."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        with suppress(OSError):
+            fold(build.lock, _facts(build.request))
+        raise
+    standing.doing("writing the manifest")
+    fold(build.lock, _facts(build.request))
+
+
+@contextmanager
+def _watched(crew: Crew, standing: Standing) -> Iterator[None]:
+    """While it lasts, the standing knows how the crew stands."""
+    over = Event()
+
+    def look() -> None:
+        while not over.wait(_GLANCE):
+            facts = crew.standing()
+            standing.crew(facts.workers, facts.memory_bytes, facts.dashboard, facts.in_flight)
+
+    looker = Thread(target=look, name="crew", daemon=True)
+    looker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        looker.join()
+
+
+@contextmanager
+def _logged(build: _Build, watch: Watch) -> Iterator[Logbook]:
+    """The build's log, with what was asked for on top."""
+    facts = {
+        "request": json.dumps(asdict(build.request), default=str),
+        "conduct": json.dumps(asdict(build.conduct), default=str),
+    }
+    with logbook(build.work.logs, facts, watch.say) as book:
+        total, kept = build.needs.total, build.needs.kept
+        book.note(f"to make: {total.scans:,} scans, {total.views:,} views; kept: {kept.views:,} views")
+        yield book
+
+
+@contextmanager
+def _one_line(request: RenderRequest) -> Iterator[None]:
+    """A disk that does not take what is to be written is told as what it is."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        place = error.filename or request.data
+        raise ConfigError(f"cannot write {place}: {error.strerror}; every file there is whole") from error
+
+
+def _terms(request: RenderRequest, conduct: Conduct) -> Terms:
+    """Who is to do the work."""
+    return Terms(
+        where=conduct.cluster,
+        workers=conduct.workers,
+        patience=conduct.patience,
+        profile=read_profile(conduct.profile) if conduct.profile else None,
+        logs=Workspace(request.data.absolute(), request.dataset).logs,
+    )
+
+
+def _places(request: RenderRequest, book: Logbook) -> dict[str, Path]:
+    """Where to look, from where the user is."""
+    work = Workspace(request.data, request.dataset)
+    images = {f"{name} images": request.data / images_of(name) for name in request.projections}
+    log = {"log": work.logs / book.path.name} if book.path else {}
+    return {**images, "list": work.list_file("all"), "manifest": work.manifests, **log}
+
+
+def _require_some(done: Summary, conduct: Conduct) -> None:
+    """Refuse a dataset of which not one scan can be used: it is not what it was taken for."""
+    if done.has_faults and not (done.scans_made or done.scans_kept or done.stopped or conduct.subjects):
+        bad = sum(done.rejects.values()) + done.skipped_rejects
+        raise ConfigError(
+            f"none of the {bad:,} scans of {done.dataset} can be used; {done.places['log']} says why"
+            if "log" in done.places
+            else f"none of the {bad:,} scans of {done.dataset} can be used"
+        )
 
 
 def _facts(request: RenderRequest) -> Facts:
@@ -143,53 +256,15 @@ def _facts(request: RenderRequest) -> Facts:
     return Facts(request.dataset, _LICENCE, config, code_version())
 
 
-def _list(work: Workspace, report: Report) -> None:
-    """Write the lists that published loaders read, of all that the manifest has."""
+def _describe(work: Workspace, watch: Watch) -> None:
+    """Write the lists that published loaders read, and the description, if the manifest has changed."""
+    described = work.manifests / croissant.FILE
+    changed = max((work.manifests / kind.file).stat().st_mtime for kind in KINDS)
+    if described.exists() and described.stat().st_mtime >= changed and work.list_file("all").exists():
+        return
     try:
-        write_lists(choose(work), work.list_file("all").parent)
+        if open_manifest(work.manifests).counts[VIEWS.name]:
+            write_lists(choose(work), work.list_file("all").parent)
     except ManifestError as error:
-        report(f"the lists are left as they are: {error}")
-
-
-def _drawable(request: RenderRequest) -> Layout:
-    """The dataset's layout; one that holds no scans is refused."""
-    layout = layout_of(request.dataset, request.layout)
-    if "mesh" not in layout.facts:
-        raise ConfigError(
-            f"{request.dataset} has no scans to draw, only {', '.join(layout.facts)}; "
-            f"`scan2k scan-list {request.dataset}` shows them"
-        )
-    return layout
-
-
-def _survey(work: Workspace, layout: Layout, request: RenderRequest, report: Report) -> Survey:
-    """Who is to be drawn; the demo's people are made first, and are those who were asked for."""
-    if work.dataset != demo.NAME:
-        return datasets.survey(work, layout)
-    people.run(work, request.demo_people, request.demo_vertices, request.seed, report)
-    found = datasets.survey(work, layout)
-    wanted = demo.ids(request.demo_people)
-    return replace(found, subjects=tuple(s for s in found.subjects if s.id in wanted))
-
-
-def _told(done: record.Finished) -> str:
-    """What to say of a scan that was drawn."""
-    alignment, count = done.alignment, len(done.drawing.views)
-    facing = f"faces {math.degrees(alignment.front_yaw):.1f} degrees, known from {alignment.source}"
-    if alignment.source == align.FROM_NOTHING:
-        facing = "front unknown, taken to be +z"
-    facing += "".join(f"; warning: {text}" for text in alignment.warnings)
-    return f"{facing}{_cleaned(alignment)}; {'1 view' if count == 1 else f'{count} views'}"
-
-
-def _cleaned(alignment: Alignment) -> str:
-    """What cleaning took away, where it was asked for."""
-    wish, removed = alignment.cleaning, alignment.removed
-    text = ""
-    if wish.fragments_under:
-        text += (
-            f"; {removed.fragments} fragments dropped ({100 * removed.fragment_share:.2g} % of the area)"
-        )
-    if wish.floor:
-        text += f"; floor dropped ({removed.floor_faces:,} faces)" if removed.floor_faces else "; no floor"
-    return text
+        watch.say(f"the lists are left as they are: {error}")
+    croissant.describe(work.manifests)  # last: it tells that both were written

@@ -4,7 +4,8 @@ PipelineError
 ├── ScanError          one scan is unusable: the build records a reject and goes on
 │   ├── FormatError        its file cannot be read
 │   ├── MeshError          its geometry is not a person
-│   └── AlignmentError     its front cannot be found
+│   ├── AlignmentError     its front cannot be found
+│   └── Excluded           the user leaves it out
 ├── ConfigError        the request makes no sense: stop before any work is done
 ├── ManifestError      a manifest disagrees with its schema or its files: stop
 ├── RenderError        no GL context, or a shader does not compile: stop
@@ -30,6 +31,10 @@ class MeshError(ScanError):
 
 class AlignmentError(ScanError):
     """The front of a scan cannot be found."""
+
+
+class Excluded(ScanError):  # noqa: N818  it is nobody's error
+    """The user leaves a scan out."""
 
 
 class ConfigError(PipelineError):

@@ -29,7 +29,7 @@ class Picture:
 
     def path(self, view: str, scan: str) -> str:
         """Where it lies, below the data folder."""
-        return f"{_CAMERAS[self.projection]}/{self.kind}/{view}/{scan}_{self.side}.{self.format}"
+        return f"{images_of(self.projection)}/{self.kind}/{view}/{scan}_{self.side}.{self.format}"
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,11 @@ class Workspace:
     def list_file(self, split: str) -> Path:
         """The list that published loaders read: one line a view."""
         return self.root / "list" / f"{self.dataset}_{split}.txt"
+
+
+def images_of(projection: str) -> str:
+    """The folder below the data folder that the images through a camera are in."""
+    return _CAMERAS[projection]
 
 
 def degrees_text(angle: float) -> str:

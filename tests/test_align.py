@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.datasets import survey
 from pipeline.datasets.layouts import layout_of
-from pipeline.errors import AlignmentError, MeshError
+from pipeline.errors import MeshError
 from pipeline.formats.ply import write_ply
 from pipeline.geometry.transform import FILL, aligned, turn_y
 from pipeline.records import (
@@ -177,12 +177,6 @@ def test_a_user_says_how_far_to_turn(yaw: float) -> None:
     turned_by_user = (scan.skin.vertices - np.array(found.centre)) @ turn_y(np.radians(yaw)).T
     np.testing.assert_allclose(aligned(scan.skin.vertices, found) / found.scale, turned_by_user, atol=1e-5)
     assert found.scale == pytest.approx(0.9 * align(mesh_of(scan), Evidence()).scale)
-
-
-def test_who_is_left_out_is_refused_with_place_and_reason() -> None:
-    said = Override(exclude=True, note="two people", place="overrides.toml, line 3")
-    with pytest.raises(AlignmentError, match=r"left out by overrides\.toml, line 3: two people"):
-        align(mesh_of(scan_of(0)), Evidence(override=said))
 
 
 @pytest.mark.parametrize(("turn", "warned"), [(15.0, False), (25.0, True), (170.0, True), (-170.0, True)])

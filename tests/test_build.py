@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+from building import Heard, build, told
 
-from pipeline.build import render
+from manifests.read import open_manifest
 from pipeline.config import PASSES, PROJECTIONS, RenderRequest
 from pipeline.datasets import survey
 from pipeline.datasets.layouts import layout_of
@@ -57,13 +58,6 @@ def request(data: Path, **changes: object) -> RenderRequest:
     return RenderRequest("2K2K", data, yaws=YAWS, size=SIZE, **changes)  # type: ignore[arg-type]
 
 
-def told(wish: RenderRequest) -> list[str]:
-    """What a build says of its scans; what it says of the machine is another matter."""
-    said: list[str] = []
-    render(wish, said.append)
-    return [text for text in said if not text.startswith("warning: ")]
-
-
 def digests(data: Path) -> dict[str, str]:
     """Every file that a build made, and what is in it."""
     made = [p for folder in ("PERS", "list") for p in sorted((data / folder).rglob("*")) if p.is_file()]
@@ -73,8 +67,8 @@ def digests(data: Path) -> dict[str, str]:
 def test_a_build_writes_what_the_list_says_and_nothing_else(tmp_path: Path) -> None:
     for scan in ("00003", "00007"):
         add_scan(tmp_path, scan)
-    summary = render(request(tmp_path), lambda text: None)
-    assert (summary.scans, summary.views, summary.images, summary.rejects) == (2, 4, 20, ())
+    summary = build(request(tmp_path))
+    assert (summary.scans_made, summary.views_made, summary.images, summary.rejects) == (2, 4, 20, {})
     lines = (tmp_path / "list" / "2K2K_all.txt").read_text().splitlines()
     views = [(scan, f"2K2K_0_y_{yaw}_x") for scan in ("00003", "00007") for yaw in (-30, 0)]
     assert lines == [
@@ -91,7 +85,7 @@ def test_a_build_writes_what_the_list_says_and_nothing_else(tmp_path: Path) -> N
 
 def test_images_of_a_view_belong_together(tmp_path: Path) -> None:
     add_scan(tmp_path, "00003")
-    render(request(tmp_path), lambda text: None)
+    build(request(tmp_path))
     pers, name = tmp_path / "PERS", "2K2K_0_y_-30_x/00003"
     depths = [read_grey16(pers / "DEPTH" / f"{name}_{side}.png") for side in ("front", "back")]
     hit = depths[0] > 0
@@ -107,7 +101,7 @@ def test_images_of_a_view_belong_together(tmp_path: Path) -> None:
 def test_every_pass_and_camera_that_is_asked_for_is_written_and_no_other(tmp_path: Path) -> None:
     add_scan(tmp_path, "00003")
     wish = replace(request(tmp_path), passes=PASSES, projections=PROJECTIONS)
-    assert render(wish, lambda text: None).images == 2 * 2 * 9
+    assert build(wish).images == 2 * 2 * 9
     for camera in ("PERS", "ORTH"):
         place = tmp_path / camera
         name = "2K2K_0_y_-30_x/00003"
@@ -125,10 +119,9 @@ def test_every_pass_and_camera_that_is_asked_for_is_written_and_no_other(tmp_pat
 
 def test_depth_and_normals_are_written_as_floats_on_request(tmp_path: Path) -> None:
     add_scan(tmp_path, "00003")
-    said: list[str] = []
-    render(replace(request(tmp_path), passes=("depth", "normal"), depth_format="exr"), said.append)
+    said = told(replace(request(tmp_path), passes=("depth", "normal"), depth_format="exr"))
     assert "the lists are left as they are" in said[-1] and not list((tmp_path / "list").glob("*.txt"))
-    render(replace(request(tmp_path), passes=("depth", "normal")), said.append)
+    build(replace(request(tmp_path), passes=("depth", "normal")))
     name = "2K2K_0_y_-30_x/00003_back"
     length = read_exr_depth(tmp_path / "PERS" / "DEPTH" / f"{name}.exr")
     stored = read_grey16(tmp_path / "PERS" / "DEPTH" / f"{name}.png")
@@ -141,21 +134,21 @@ def test_depth_and_normals_are_written_as_floats_on_request(tmp_path: Path) -> N
 def test_occlusion_darkens_only_what_is_shaded_and_is_found_once(tmp_path: Path) -> None:
     add_scan(tmp_path, "00003")
     asked = replace(request(tmp_path), passes=("color", "shaded"))
-    render(asked, lambda text: None)
+    build(asked)
     bright = digests(tmp_path)
-    render(replace(asked, occlusion=True), lambda text: None)
+    build(replace(asked, occlusion=True))
     dark = digests(tmp_path)
     assert {name for name in bright if bright[name] != dark[name]} == {n for n in bright if "SHADED" in n}
     (kept,) = (tmp_path / "cache" / "openness").iterdir()
     made = kept.stat().st_mtime_ns
-    render(replace(asked, occlusion=True), lambda text: None)
+    build(replace(asked, occlusion=True))
     assert digests(tmp_path) == dark and kept.stat().st_mtime_ns == made
 
 
 def test_jpeg_xl_holds_the_same_pixels(tmp_path: Path) -> None:
     add_scan(tmp_path, "00003")
-    render(replace(request(tmp_path), image_format="jxl", passes=("color", "depth")), lambda text: None)
-    render(request(tmp_path), lambda text: None)
+    build(replace(request(tmp_path), image_format="jxl", passes=("color", "depth")))
+    build(request(tmp_path))
     for kind, read in (("COLOR/NOSHADING", read_color), ("DEPTH", read_grey16)):
         place = tmp_path / "PERS" / kind / "2K2K_0_y_0_x"
         np.testing.assert_array_equal(read(place / "00003_back.jxl"), read(place / "00003_back.png"))
@@ -189,17 +182,14 @@ def test_builds_are_equal_to_the_byte_in_any_process(tmp_path: Path) -> None:
     made = []
     for name in ("one", "two"):
         facing_x(add_scan(tmp_path / name, "00003"))
-        render(request(tmp_path / name), lambda text: None)
+        build(request(tmp_path / name))
         made.append(digests(tmp_path / name))
-        render(request(tmp_path / name), lambda text: None)
+        build(request(tmp_path / name))
         made.append(digests(tmp_path / name))
     facing_x(add_scan(tmp_path / "three", "00003"))
-    code = (
-        "import sys; from pathlib import Path; from pipeline.build import render;"
-        "from pipeline.config import PASSES, PROJECTIONS, RenderRequest;"
-        f"render(RenderRequest('2K2K', Path(sys.argv[1]), yaws={YAWS}, size={SIZE}), print)"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "three")], check=True, capture_output=True)
+    asked = f"--yaws -30,0 --size {SIZE} --workers 0".split()
+    command = [sys.executable, "-m", "cli", "render", "2K2K", "--data", str(tmp_path / "three"), *asked]
+    subprocess.run(command, check=True, capture_output=True)
     made.append(digests(tmp_path / "three"))
     assert all(files == made[0] for files in made[1:])
 
@@ -208,7 +198,7 @@ def test_the_seed_changes_the_light_and_nothing_else(tmp_path: Path) -> None:
     made = []
     add_scan(tmp_path, "00003")
     for seed in (0, 1):
-        render(request(tmp_path, seed=seed), lambda text: None)
+        build(request(tmp_path, seed=seed))
         made.append(digests(tmp_path))
     changed = {name for name in made[0] if made[0][name] != made[1][name]}
     assert changed == {name for name in made[0] if "SHADED" in name and "NOSHADING" not in name}
@@ -218,19 +208,21 @@ def test_one_bad_scan_does_not_stop_the_others(tmp_path: Path) -> None:
     add_scan(tmp_path, "00003").write_bytes(b"not a scan")
     add_scan(tmp_path, "00005", colored=False)
     add_scan(tmp_path, "00007")
-    said: list[str] = []
-    summary = render(request(tmp_path), said.append)
-    assert [r.scan for r in summary.rejects] == ["00003", "00005"]
-    assert "00003.ply" in summary.rejects[0].detail
-    assert "mesh has no colours" in summary.rejects[1].detail
-    assert (summary.scans, summary.views) == (1, 2)
-    assert any("00003 (1 of 3): not used" in text for text in said)
+    heard = Heard()
+    summary = build(request(tmp_path), heard)
+    rejects = open_manifest(tmp_path / "manifests" / "2K2K").rejects().to_pylist()
+    assert [row["scan"] for row in rejects] == ["00003", "00005"]
+    assert "00003.ply" in rejects[0]["detail"]
+    assert "mesh has no colours" in rejects[1]["detail"]
+    assert (summary.scans_made, summary.views_made) == (1, 2)
+    assert summary.rejects == {("align", "FormatError"): 1, ("render", "MeshError"): 1}
+    assert any("00003: not used" in text for text in heard.lines)
     assert len((tmp_path / "list" / "2K2K_all.txt").read_text().splitlines()) == 2
 
 
 def test_an_unknown_dataset_is_refused_before_anything_is_made(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="choose demo, 2K2K"):
-        render(RenderRequest("THuman3", tmp_path / "data"), lambda text: None)
+        build(RenderRequest("THuman3", tmp_path / "data"))
     assert not (tmp_path / "data").exists()
 
 
@@ -244,7 +236,7 @@ def test_an_interrupt_leaves_only_whole_files(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(stage.Studio, "_frames", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        render(RenderRequest("2K2K", tmp_path, size=SIZE), lambda text: None)
+        build(RenderRequest("2K2K", tmp_path, size=SIZE))
     files = [p for p in (tmp_path / "PERS").rglob("*") if p.is_file()]
     assert files and {p.suffix for p in files} == {".png"}
     for path in files:
@@ -260,7 +252,7 @@ def test_a_full_disk_stops_the_build_with_one_line(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(stage, "write_image", full)
     with pytest.raises(ConfigError, match=r"cannot write .*: No space left on device"):
-        render(request(tmp_path), lambda text: None)
+        build(request(tmp_path))
 
 
 @pytest.fixture(scope="module")
@@ -268,23 +260,25 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> RenderRequest:
     """A demo of two small people that has been built once."""
     data = tmp_path_factory.mktemp("demo")
     request = RenderRequest("demo", data, yaws=YAWS, size=SIZE, demo_people=2, demo_vertices=6_000)
-    said: list[str] = []
-    assert render(request, said.append).scans == 2
+    heard = Heard()
+    assert build(request, heard).scans_made == 2
+    said = heard.lines
     assert sum("known from SMPL-X parameters" in text for text in said) == 2
     return request
 
 
 def test_the_demo_keeps_its_people(demo: RenderRequest) -> None:
     scan = demo.data / "obj" / "demo" / "00001" / "00001.ply"
-    first, made, said = digests(demo.data), scan.stat().st_mtime_ns, list[str]()
-    assert render(demo, said.append).images == 20
-    assert "00001 (1 of 2): kept" in said
+    first, made, heard = digests(demo.data), scan.stat().st_mtime_ns, Heard()
+    summary = build(demo, heard)
+    assert (summary.images, summary.scans_kept, summary.views_kept) == (0, 2, 4)
+    assert "00001 (1 of 2): kept" in heard.lines
     assert scan.stat().st_mtime_ns == made
     assert digests(demo.data) == first
 
 
 def test_the_demo_draws_no_more_people_than_asked(demo: RenderRequest) -> None:
-    assert render(replace(demo, demo_people=1), lambda text: None).scans == 1
+    assert build(replace(demo, demo_people=1), force=True).scans_made == 1
 
 
 def test_people_are_aligned_as_their_makers_know_them(demo: RenderRequest) -> None:
@@ -305,14 +299,13 @@ def test_cleaning_that_is_asked_for_is_done_and_said(tmp_path: Path) -> None:
     write_people(SynthRequest(tmp_path, people=1, seed=4, vertices=12_000, defects=defects), lambda _: None)
     clean_place = tmp_path / "clean"
     write_people(SynthRequest(clean_place, people=1, seed=4, vertices=12_000), lambda _: None)
-    said: list[str] = []
     wish = replace(request(tmp_path), drop_fragments=0.01, drop_floor=True)
-    render(wish, said.append)
+    said = [line for line in told(wish) if "faces" in line]
     assert "fragments dropped" in said[-1] and "floor dropped" in said[-1]
     assert "; 0 fragments" not in said[-1]
-    render(replace(request(clean_place)), lambda _: None)
+    build(replace(request(clean_place)))
     name = "PERS/DEPTH/2K2K_0_y_0_x/00001_front.png"
     cleaned, never = (read_grey16(place / name) > 0 for place in (tmp_path, clean_place))
     assert (cleaned != never).mean() < 0.02
-    render(request(tmp_path), said.append)
+    build(request(tmp_path))
     assert ((read_grey16(tmp_path / name) > 0) != never).mean() > 0.02

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from building import build
 
 from manifests.lock import BuildLock
 from manifests.read import open_manifest
 from manifests.schema import rows_of
 from pipeline import audit
-from pipeline.build import render
 from pipeline.config import PROJECTIONS, ListRequest, RenderRequest
 from pipeline.datasets.scans import read_scan
-from pipeline.errors import ManifestError
+from pipeline.errors import ConfigError, ManifestError
 from pipeline.formats.image import read_grey16, read_mask
 from pipeline.formats.keypoint_file import read_keypoints
 from pipeline.geometry.camera import portrait_camera
@@ -50,9 +50,9 @@ def request(data: Path, **asked: object) -> RenderRequest:
     return replace(RenderRequest(DATASET, data, yaws=(-30.0, 40.0), size=SIZE), **asked)  # type: ignore[arg-type]
 
 
-def built(wish: RenderRequest) -> tuple[list[ScanRow], list[ViewRow], list[RejectRow]]:
+def built(wish: RenderRequest, **conduct: object) -> tuple[list[ScanRow], list[ViewRow], list[RejectRow]]:
     """What is in the manifest after a build."""
-    render(wish, lambda text: None)
+    build(wish, None, **conduct)
     manifest = open_manifest(Workspace(wish.data, DATASET).manifests)
     tables = (manifest.scans(), manifest.views(), manifest.rejects())
     return rows_of(ScanRow, tables[0]), rows_of(ViewRow, tables[1]), rows_of(RejectRow, tables[2])
@@ -170,11 +170,14 @@ def test_another_size_is_another_picture(data: Path) -> None:
     )
 
 
-def test_a_second_build_is_the_first_again(data: Path) -> None:
-    first, second = built(request(data)), built(request(data))
+def test_a_second_build_makes_nothing_and_with_force_all_again(data: Path) -> None:
+    first = built(request(data))
+    assert built(request(data)) == first
+    second = built(request(data), force=True)
     for old, new in zip(first[0], second[0], strict=True):
         assert replace(new, made_at=old.made_at) == old
     for before, after in zip(first[1], second[1], strict=True):
+        assert after.made_at > before.made_at
         assert replace(after, made_at=before.made_at) == before
 
 
@@ -185,8 +188,8 @@ def test_a_scan_that_is_mended_is_no_reject_any_more(data: Path, people: Path) -
     scan = folder / "00001" / "00001.ply"
     scan.parent.mkdir()
     scan.write_bytes(b"ply\n")
-    _, views, rejects = built(request(data))
-    assert (len(views), len(rejects)) == (0, 1)
+    with pytest.raises(ConfigError, match=r"none of the 1 scans of 2K2K can be used; .* says why"):
+        built(request(data))
     scan.write_bytes((people / "obj" / DATASET / "00001" / "00001.ply").read_bytes())
     scans, views, rejects = built(request(data))
     assert (len(scans), len(views), rejects) == (1, 2, [])
@@ -197,4 +200,4 @@ def test_two_builds_at_once_are_one_too_many(data: Path) -> None:
         BuildLock(Workspace(data, DATASET).manifests),
         pytest.raises(ManifestError, match=r"another build.* pid"),
     ):
-        render(request(data), lambda text: None)
+        build(request(data))

@@ -9,20 +9,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from building import nothing
 
 import cli
 from pipeline import build
-from pipeline.build import RenderSummary
-from pipeline.commands import progress
 from pipeline.commands.progress import Report
-from pipeline.config import RenderRequest
+from pipeline.conduct.standing import Planned, Summary, Watch
+from pipeline.config import Conduct, RenderRequest
 from pipeline.errors import ConfigError, RenderError
 from pipeline.formats.body_files import find_models
 from pipeline.formats.ply import read_ply
-from pipeline.records import Fault
 from pipeline.synth import layouts
 from pipeline.synth.defects import CHOICES, Defects
 from pipeline.synth.folders import LAYOUTS
@@ -129,7 +129,7 @@ def test_an_end_that_is_nobodys_bug_is_one_line(
     code: int,
     said: str,
 ) -> None:
-    def fail(request: RenderRequest, report: Report) -> RenderSummary:
+    def fail(request: RenderRequest, watch: object, conduct: object) -> Summary:
         raise error
 
     monkeypatch.setattr(build, "render", fail)
@@ -142,7 +142,7 @@ def test_an_end_that_is_nobodys_bug_is_one_line(
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), OSError(errno.EBADF, "a bug")])
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    def fail(request: RenderRequest, report: Report) -> RenderSummary:
+    def fail(request: RenderRequest, watch: object, conduct: object) -> Summary:
         raise error
 
     monkeypatch.setattr(build, "render", fail)
@@ -155,19 +155,21 @@ def test_options_become_the_request_and_the_summary_is_told(
 ) -> None:
     asked = []
 
-    def pretend(request: RenderRequest, report: Report) -> RenderSummary:
-        asked.append(request)
-        report("drawing")
-        return RenderSummary(3, 6, 30, (Fault("demo", "00002", "read", "MeshError", "has no faces"),), 12.3)
+    def pretend(request: RenderRequest, watch: Watch, conduct: Conduct) -> Summary:
+        asked.append((request, conduct))
+        watch.say("drawing")
+        done = nothing("demo", scans_made=3, views_made=6, images=30)
+        places = {"list": tmp_path / "list" / "demo_all.txt"}
+        return replace(done, rejects={("read", "MeshError"): 1}, seconds=12.3, places=places)
 
     monkeypatch.setattr(build, "render", pretend)
     options = (
         "--yaws -30,0.5 --pitches -10,10 --size 64 --seed 5 --people 2 --vertices 9000 "
         "--passes depth,normal "
         "--projections orthographic --light sh --light-file rooms.npy --format jxl --depth-format exr "
-        "--gl-device 1"
+        "--gl-device 1 --subjects 00001,0000* --workers 3 --patience 7 --force --retry-rejects"
     ).split()
-    assert cli.main(["render", "demo", "--data", str(tmp_path), *options]) == 0
+    assert cli.main(["render", "demo", "--data", str(tmp_path), *options]) == 3, "one was refused"
     expected = RenderRequest(
         dataset="demo",
         data=tmp_path,
@@ -185,41 +187,53 @@ def test_options_become_the_request_and_the_summary_is_told(
         depth_format="exr",
         gl_device=1,
     )
-    assert asked == [expected]
+    conduct = Conduct(("00001", "0000*"), 3, patience=7, force=True, retry_rejects=True)
+    assert asked == [(expected, conduct)]
     told = capsys.readouterr()
     assert told.err == "drawing\n"
-    assert "not used: 00002: has no faces\n" in told.out
-    assert "scans drawn: 3, views: 6, images: 30, in 12 s\n" in told.out
-    assert str(tmp_path / "list" / "demo_all.txt") in told.out
+    words = [line.split() for line in told.out.splitlines()]
+    assert ["made", "3", "6", "30"] in words
+    assert ["read:", "MeshError", "1"] in words
+    assert ["list", str(tmp_path / "list" / "demo_all.txt")] in words
+
+
+def test_a_dry_run_says_what_would_be_made(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def pretend(request: RenderRequest, watch: Watch, conduct: Conduct) -> Planned:
+        return Planned("2K2K", {"new scan": (1, 7, 35)}, 7, 35, [("00003", ["new scan"])], 2, 14, 0)
+
+    monkeypatch.setattr(build, "plan", pretend)
+    assert cli.main(["render", "2K2K", "--dry-run"]) == 0
+    words = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["new", "scan", "1", "7", "35"] in words
+    assert ["00003", "new", "scan"] in words
+
+
+def test_a_build_that_was_stopped_says_so_by_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pretend(request: RenderRequest, watch: object, conduct: object) -> Summary:
+        return replace(nothing(), stopped=True)
+
+    monkeypatch.setattr(build, "render", pretend)
+    assert cli.main(["render", "2K2K"]) == 130
 
 
 def test_every_field_of_the_request_has_its_option() -> None:
     options = {param.name for param in cli.scan2k.commands["render"].params}
-    assert options == {field.name for field in dataclasses.fields(RenderRequest)}
-
-
-def test_silence_is_broken_by_the_title(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def slow(request: RenderRequest, report: Report) -> RenderSummary:
-        time.sleep(0.5)
-        return RenderSummary(1, 7, 35, (), 0.5)
-
-    monkeypatch.setattr(progress, "_PATIENCE", 0.01)
-    monkeypatch.setattr(build, "render", slow)
-    assert cli.main(["render", "demo"]) == 0
-    assert capsys.readouterr().err == "rendering demo\n"
+    names = [field.name for request in (RenderRequest, Conduct) for field in dataclasses.fields(request)]
+    assert options == {*names, "dry_run"}
+    assert len(options) == len(names) + 1
 
 
 def test_without_options_the_request_is_the_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def pretend(request: RenderRequest, report: Report) -> RenderSummary:
+    def pretend(request: RenderRequest, watch: object, conduct: object) -> Summary:
         asked.append(request)
-        return RenderSummary(0, 0, 0, (), 0.0)
+        return nothing()
 
     monkeypatch.setattr(build, "render", pretend)
-    assert cli.main(["render", "2K2K"]) == 1, "nothing drawn is no success"
+    assert cli.main(["render", "2K2K"]) == 0
     assert asked == [RenderRequest("2K2K")]
 
 

@@ -13,10 +13,11 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from building import nothing
 
 import cli
 from pipeline import build
-from pipeline.build import RenderSummary
+from pipeline.conduct.standing import Summary
 from pipeline.config import RenderRequest
 from pipeline.errors import MeshError, RenderError
 from pipeline.records import Mesh
@@ -247,9 +248,9 @@ def test_the_option_becomes_the_request(
 ) -> None:
     asked = []
 
-    def pretend(request: RenderRequest, report: object) -> RenderSummary:
+    def pretend(request: RenderRequest, watch: object, conduct: object) -> Summary:
         asked.append(request)
-        return RenderSummary(1, 7, 35, (), 1.0)
+        return nothing()
 
     monkeypatch.setattr(build, "render", pretend)
     assert cli.main(["render", "demo", *(part for word in said for part in ("--gl-device", word))]) == 0

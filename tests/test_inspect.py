@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from pipeline.config import RenderRequest
-from pipeline.errors import FormatError
+from pipeline.errors import Excluded, FormatError
 from pipeline.formats.digest import digest_of, source_file
 from pipeline.keys import source_key
 from pipeline.records import Override, Subject
@@ -115,7 +115,6 @@ LAID: dict[str, Callable[[Workspace], Inspected]] = {
 TOLD: dict[str, Callable[[Workspace], Inspected]] = {
     "split": lambda work: seen(work, subject(split="val")),
     "attributes": lambda work: seen(work, subject(attributes=(("clothing", "none"),))),
-    "excluded": lambda work: seen(work, said=Override(exclude=True)),
     "a texture less": lambda work: seen(work, subject(textures=())),
 }
 NOTHING: dict[str, Callable[[Workspace], Inspected]] = {
@@ -186,3 +185,16 @@ def test_what_changes_while_it_is_read_is_looked_at_again(
 
     monkeypatch.setattr(inspect, "source_file", changing)
     assert seen(work).stamp == before != stamp(work)
+
+
+def test_who_is_left_out_is_refused_with_place_and_reason(work: Workspace) -> None:
+    said = Override(exclude=True, note="two people", place="overrides.toml, line 3")
+    wishes = inspect.wishes_of(work, RenderRequest("2K2K"))
+    with pytest.raises(Excluded, match=r"left out by overrides\.toml, line 3: two people"):
+        inspect.run(work, subject(), said, wishes)
+
+
+def test_a_scan_is_another_once_it_is_left_out(work: Workspace) -> None:
+    wishes = inspect.wishes_of(work, RenderRequest("2K2K"))
+    sayings = (None, Override(exclude=True), Override(exclude=True, note="a statue"))
+    assert len({inspect.stamp_of(work, subject(), said, wishes) for said in sayings}) == 3

@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from building import nothing
 
 import cli
 from pipeline import build
-from pipeline.build import RenderSummary
+from pipeline.conduct.standing import Summary
 from pipeline.config import ListRequest, RenderRequest
 from pipeline.listing import as_json, lacks, lines, scan_list
 from pipeline.records import Subject
@@ -143,9 +144,9 @@ def test_a_request_without_sense_is_one_line(
 def test_a_build_is_told_of_the_layout(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[RenderRequest] = []
 
-    def pretend(request: RenderRequest, report: object) -> RenderSummary:
+    def pretend(request: RenderRequest, watch: object, conduct: object) -> Summary:
         asked.append(request)
-        return RenderSummary(1, 1, 5, (), 0.0)
+        return nothing()
 
     monkeypatch.setattr(build, "render", pretend)
     assert cli.main(["render", "ours", "--layout", "folder"]) == 0

@@ -174,6 +174,13 @@ def test_depth_in_floats_hides_keypoints_anew(folder: Folder) -> None:
     assert needs.kept == Count(0, 0, 12)
 
 
+def test_both_sides_are_lit(tmp_path: Path) -> None:
+    folder = up_to_date(tmp_path, BOTH, passes=("shaded-back", "color"))
+    needs = folder.needs({"seed": 1})
+    assert needs.reasons == {why.RELIT: Count(2, 4, 4)}
+    assert found_in(needs) == of_all({"shaded_back"})
+
+
 def test_overlays_follow_what_they_show(tmp_path: Path) -> None:
     folder = up_to_date(tmp_path, BOTH, overlays=True)
     assert len(folder.needs()) == 0

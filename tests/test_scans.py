@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from building import Heard, build
 from PIL import Image
 
-from pipeline.build import RenderSummary, render
+from manifests.read import open_manifest
+from pipeline.conduct.standing import Summary
 from pipeline.config import RenderRequest
 from pipeline.datasets import survey
 from pipeline.datasets.layouts import layout_of
@@ -40,12 +42,12 @@ def found(work: Workspace, layout: str | None = None) -> Survey:
     return survey(work, layout_of(work.dataset, layout))
 
 
-def drawn(work: Workspace, layout: str | None = None) -> tuple[RenderSummary, list[str]]:
+def drawn(work: Workspace, layout: str | None = None) -> tuple[Summary, list[str]]:
     """What came of a build with one small view, and what it said."""
-    said: list[str] = []
+    heard = Heard()
     request = RenderRequest(work.dataset, work.root, yaws=(0.0,), size=64, layout=layout)
-    summary = render(request, said.append)
-    return summary, [text for text in said if not text.startswith("warning: ")]
+    summary = build(request, heard)
+    return summary, [text for text in heard.lines if not text.startswith("warning: ")]
 
 
 def test_synthetic_people_are_read_as_they_were_made(people: tuple[str, Workspace]) -> None:
@@ -62,7 +64,7 @@ def test_synthetic_people_are_read_as_they_were_made(people: tuple[str, Workspac
 def test_synthetic_people_of_every_layout_are_drawn(people: tuple[str, Workspace]) -> None:
     _, work = people
     summary, said = drawn(work)
-    assert (summary.views, summary.rejects) == (1, ())
+    assert (summary.views_made, summary.rejects) == (1, {})
     assert "known from SMPL-X parameters" in said[0]
 
 
@@ -103,18 +105,22 @@ def test_who_is_left_out_is_said_with_the_place_and_the_reason(tmp_path: Path) -
     (folder / "a.ply").touch()
     (folder / "overrides.toml").write_text('[a]\nexclude = true\nnote = "a statue"\n')
     summary, said = drawn(Workspace(tmp_path, "ours"), "folder")
-    (reject,) = summary.rejects
-    assert reject.detail == f"left out by {folder / 'overrides.toml'}, line 1: a statue"
-    assert said[0] == f"a (1 of 1): not used: {reject.detail}"
+    assert summary.rejects == {("read", "Excluded"): 1}
+    assert not summary.has_faults
+    assert said[0] == f"a: not used: left out by {folder / 'overrides.toml'}, line 1: a statue"
 
 
 def test_bad_names_are_rejects_of_a_build(tmp_path: Path) -> None:
     folder = tmp_path / "obj" / "ours"
     folder.mkdir(parents=True)
     (folder / "a..b.ply").touch()
-    summary, said = drawn(Workspace(tmp_path, "ours"), "folder")
-    assert [reject.scan for reject in summary.rejects] == ["a..b"]
-    assert "has `..` in it" in said[0]
+    heard = Heard()
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="none of the 1 scans of ours can be used"):
+            build(RenderRequest("ours", tmp_path, size=64, layout="folder"), heard)
+    (line,) = set(heard.lines)
+    assert line.startswith("a..b: not used: its name has `..` in it")
+    assert len(open_manifest(tmp_path / "manifests" / "ours").rejects()) == 1
 
 
 def test_people_who_were_not_scanned_cannot_be_drawn(tmp_path: Path) -> None:

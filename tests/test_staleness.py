@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from manifest_rows import reject_row
 from up_to_date import Folder, add_scan, scan_of, up_to_date, views_of
 
+from manifests.schema import table_of
 from pipeline.conduct import staleness as why
 from pipeline.config import PASSES, PROJECTIONS, Conduct, RenderRequest
+from pipeline.keys import Keys, laid_in, looks_of
 from pipeline.rows import ScanRow, ViewRow
 from pipeline.stages.inspect import refusal_of
 from pipeline.version import code_version
@@ -31,6 +33,8 @@ KINDS = {
     "normal": ("NORMAL", ("front", "back")),
     "mask": ("MASK", ("front",)),
 }
+
+SWAPPED = {"PERS": "ORTH", "ORTH": "PERS"}
 
 
 class Change(NamedTuple):
@@ -119,6 +123,17 @@ def test_what_is_needed_is_what_is_found_one_by_one(scene: Scene, few: int) -> N
             assert list(need.rows) == [row for row in folder.views if row.scan == need.subject.id]
 
 
+def test_of_a_scan_that_is_not_known_no_row_counts(tmp_path: Path) -> None:
+    folder = up_to_date(tmp_path, IDS[:2])
+    request, keys = folder.request, Keys(folder.request, folder.work)
+    asked = why.Asked(folder.work, keys, IDS[:2], why.files_of(request))
+    (first, _) = folder.scans
+    scan_key = keys.of_scan(looks_of(first.mesh, first.textures, first.sources), laid_in(first))
+    looks = why.Looks(scan_key, keys.marks_of(first.source_key, first.laid_key))
+    found = why.why_stale(asked, [looks, None], [table_of(ViewRow, folder.views)])
+    assert (found[0] == 0).all() and (found[1] == why.CODES[why.UNSEEN]).all()
+
+
 def do(change: Change, folder: Folder) -> None:
     """Do something to a folder and its rows."""
     if change.what == "scan" or not folder.views:
@@ -138,7 +153,8 @@ def do(change: Change, folder: Folder) -> None:
     elif change.what == "unlinked":
         (folder.work.root / (getattr(row, column) or "nothing")).unlink(missing_ok=True)
     elif change.what in ("none", "renamed"):
-        other = None if change.what == "none" else "PERS/elsewhere.png"
+        path = getattr(row, column) or "PERS/here.png"
+        other = None if change.what == "none" else SWAPPED[path[:4]] + path[4:]
         folder.views[v] = replace(row, **{column: other})  # type: ignore[arg-type]
     else:
         folder.views[v] = replace(row, **{change.what: "0" * 32})  # type: ignore[arg-type]

@@ -148,8 +148,9 @@ def test_a_worker_draws_on_the_device_that_is_its_turn(
         return pick_device(wish)
 
     monkeypatch.setattr(stage, "pick_device", watched)
+    monkeypatch.setattr(stage, "claim_turn", lambda: 5)
     request = asked(tmp_path)
-    studio = Studio(Workspace(tmp_path, "2K2K"), request, 5)
+    studio = Studio(Workspace(tmp_path, "2K2K"), request)
     draw(request, {places(request)[0]: ["mask"]}, studio)
     assert turns == [(None, 5)]
 

@@ -125,7 +125,7 @@ def test_a_line_leaves_out_what_is_not_known() -> None:
 
 def test_the_table_at_the_end_adds_up() -> None:
     places = {"images": Path("/mnt/data/PERS"), "log": Path("/mnt/data/logs/2K2K/a.log")}
-    assert lines_of(DONE, places) == [
+    assert lines_of(replace(DONE, places=places)) == [
         "2K2K: done",
         "                            scans       views      images",
         "made                          776       5,432      27,160",
@@ -145,18 +145,18 @@ def test_the_title_says_how_it_ended() -> None:
     nothing = replace(
         DONE, scans_made=0, views_made=0, images=0, rejects={}, skipped_rejects=0, seconds=0.41
     )
-    assert lines_of(nothing, {}) == [
+    assert lines_of(nothing) == [
         "2K2K: everything is up to date",
         "            scans       views      images",
         "made            0           0           0",
         "kept        1,266       8,862",
         "time  0.4 s",
     ]
-    assert lines_of(replace(DONE, stopped=True), {})[0] == (
+    assert lines_of(replace(DONE, stopped=True))[0] == (
         "2K2K: stopped early; the same command goes on from here"
     )
     only_rejects = replace(nothing, rejects={("read", "FormatError"): 1})
-    assert lines_of(only_rejects, {})[0] == "2K2K: done"
+    assert lines_of(only_rejects)[0] == "2K2K: done"
 
 
 def test_a_plan_says_what_and_why_and_of_whom() -> None:
@@ -205,5 +205,5 @@ def test_tables_fit_a_terminal() -> None:
     )
     reasons = ["not made yet", "the files are gone", "the scan or what is said of it is another", "forced"]
     planned = Planned("2K2K", {}, 0, 0, [("x" * 30, reasons), ("00003", reasons * 3)], 0, 0, 0)
-    for text in (*lines_of(large, {}), *lines_of_plan(planned)):
+    for text in (*lines_of(large), *lines_of_plan(planned)):
         assert len(text) <= COLUMNS, text

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pipeline.commands.conduct import conduct_options
 from pipeline.commands.options import angles, data_option, layout_option, listed, names
-from pipeline.commands.progress import reporting
-from pipeline.config import DEPTH_FORMATS, IMAGE_FORMATS, LIGHTS, PASSES, PROJECTIONS, RenderRequest
+from pipeline.commands.progress import watching
+from pipeline.config import (
+    DEPTH_FORMATS,
+    IMAGE_FORMATS,
+    LIGHTS,
+    PASSES,
+    PROJECTIONS,
+    Conduct,
+    RenderRequest,
+)
+
+if TYPE_CHECKING:
+    from pipeline.conduct.standing import Summary
+
+Request = TypeVar("Request", RenderRequest, Conduct)
 
 
 def _device(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
@@ -119,36 +134,50 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> int | Non
     default=RenderRequest.demo_vertices,
     help="Of a person; demo only.",
 )
+@conduct_options
+@click.option("--dry-run", is_flag=True, help="Only say what would be made, and why.")
 def render(**asked: Any) -> None:
-    """Draw every view of every scan of DATASET.
+    """Draw the views of the scans of DATASET that are not there yet, or not as they would be now.
 
     Writes colour and depth of both surfaces, and a shaded picture, in the places where the published
     2K2K training code looks for them; --passes asks for others. DATASET is `demo`, whose people are made
     first, or one whose scans lie under DATA/obj/DATASET: `2K2K`, `THuman2`, `RP`, `folder`, or any name
-    with --layout.
+    with --layout. What is up to date stays; Ctrl-C finishes the scans in hand, and the next call goes on.
 
     \b
     Examples:
       scan2k render demo
       scan2k render demo --people 1 --vertices 50000 --size 512     (seconds, for a first look)
-      scan2k render 2K2K --data /mnt/data --yaws -30,0,30
+      scan2k render 2K2K --data /mnt/data --yaws -30,0,30 --dry-run (what would be made, and why)
+      scan2k render 2K2K --subjects "00003 00010-00020"             (these people alone)
       scan2k render 2K2K --yaws $(seq -s, -180 10 170)              (a full circle)
       scan2k render 2K2K --passes normal,depth --depth-format exr
       scan2k render THuman2 --light ring --projections perspective,orthographic
       scan2k render ours --layout folder --drop-floor --drop-fragments 0.01
+      scan2k render 2K2K --cluster slurm --profile slurm.toml       (docs/cluster.md)
     """
     from pipeline import build
+    from pipeline.conduct.wording import lines_of, lines_of_plan
 
-    request = RenderRequest(**asked)
-    with reporting(f"rendering {request.dataset}") as report:
-        made = build.render(request, report)
-    for reject in made.rejects:
-        click.echo(f"not used: {reject.scan}: {reject.detail}")
-    click.echo(
-        f"scans drawn: {made.scans}, views: {made.views}, images: {made.images}, in {made.seconds:.0f} s"
-    )
-    click.echo(
-        f"images: {request.data / 'PERS'}, list: {request.data / 'list' / f'{request.dataset}_all.txt'}"
-    )
-    if not made.scans:
-        raise click.exceptions.Exit(1)
+    request, conduct = _taken(RenderRequest, asked), _taken(Conduct, asked)
+    if asked["dry_run"]:
+        with watching(f"looking at {request.dataset}") as watch:
+            planned = build.plan(request, watch, conduct)
+        click.echo("\n".join(lines_of_plan(planned)))
+        return
+    with watching(f"rendering {request.dataset}") as watch:
+        done = build.render(request, watch, conduct)
+    click.echo("\n".join(lines_of(done)))
+    raise click.exceptions.Exit(_code(done))
+
+
+def _code(done: Summary) -> int:
+    """How a build ends: 130 if it was stopped early, 3 if scans could not be used."""
+    if done.stopped:
+        return 130
+    return 3 if done.has_faults else 0
+
+
+def _taken(request: type[Request], asked: dict[str, Any]) -> Request:
+    """The request, of those options that are its fields."""
+    return request(**{field.name: asked[field.name] for field in fields(request)})

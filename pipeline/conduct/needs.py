@@ -172,7 +172,7 @@ class Needs:
 
 
 class _Stream(Generic[Row]):
-    """The rows of some scans, asked for in the order of the ids and read no earlier than that."""
+    """The rows of some scans, each asked for in the order of the ids, and read no earlier than that."""
 
     def __init__(self, manifest: Manifest, kind: Kind, ids: Sequence[str]) -> None:
         self._kind = kind
@@ -182,9 +182,8 @@ class _Stream(Generic[Row]):
     def of(self, scan: str) -> tuple[Row, ...]:
         """The rows of a scan; none where there are none."""
         rows: list[Row] = []
-        while self._next and self._next[0] <= scan:
-            if self._next[0] == scan:
-                rows += rows_of(self._kind.row, self._next[1])
+        while self._next and self._next[0] == scan:
+            rows += rows_of(self._kind.row, self._next[1])
             self._next = next(self._parts, None)
         return tuple(rows)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from pipeline.conduct.standing import Planned, Snapshot, Summary
 
@@ -83,8 +82,8 @@ def hands_text(found: Snapshot) -> str:
     return ", ".join(parts)
 
 
-def lines_of(done: Summary, places: Mapping[str, Path]) -> list[str]:
-    """What a build did, as a table; `places` are where its outcome lies, such as the list."""
+def lines_of(done: Summary) -> list[str]:
+    """What a build did, as a table."""
     rows: list[tuple[str, tuple[int, ...], str]] = [
         ("made", (done.scans_made, done.views_made, done.images), ""),
         ("kept", (done.scans_kept, done.views_kept), ""),
@@ -97,7 +96,7 @@ def lines_of(done: Summary, places: Mapping[str, Path]) -> list[str]:
     time = time_text(done.seconds)
     if done.views_made and done.seconds > 0:
         time += f", {rate_text(done.views_made / done.seconds)}"
-    beside = [("time", time), *((name, str(path)) for name, path in places.items())]
+    beside = [("time", time), *((name, str(path)) for name, path in done.places.items())]
     return [f"{done.dataset}: {_verdict(done)}", *_table(rows, beside)]
 
 

@@ -55,17 +55,13 @@ def pick_device(wish: int | None = None, worker: int = 0) -> Picked:
     raise RenderError(f"{_reasons(devices)}; try: {gl_fix()}")
 
 
+@cache
 def claim_turn() -> int:
     """This process's number among the workers of this user on this machine: the lowest that is free.
 
-    It is free again when the process ends, however that comes about.
+    It is free again when the process ends, however that comes about: what holds it is a name that only one
+    socket can have at a time.
     """
-    return _claimed()[0]
-
-
-@cache
-def _claimed() -> tuple[int, socket.socket]:
-    """This process's number, and what holds it: a name that only one socket can have at a time."""
     holder = socket.socket(socket.AF_UNIX)
     for number in count():
         try:
@@ -74,8 +70,9 @@ def _claimed() -> tuple[int, socket.socket]:
             if error.errno == errno.EADDRINUSE:
                 continue
             break  # no such names here, so nobody can be told from the first
-        return number, holder
-    return 0, holder
+        holder.detach()  # open until the process ends
+        return number
+    return 0
 
 
 @cache

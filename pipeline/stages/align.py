@@ -61,8 +61,6 @@ class _Answer(NamedTuple):
 def align(mesh: Mesh, evidence: Evidence) -> Alignment:
     """The alignment of a mesh; where nothing is known of its front, it is taken to face +z already."""
     said = evidence.override or Override()
-    if said.exclude:
-        raise AlignmentError(f"left out by {said.place}{f': {said.note}' if said.note else ''}")
     check(mesh)
     centre = area_centre(mesh.vertices, mesh.faces)
     fronts, unsaid = _fronts(evidence)

@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 
 from pipeline.config import RenderRequest
+from pipeline.errors import Excluded
 from pipeline.formats.body_files import find_models, model_folder
 from pipeline.formats.digest import source_file
 from pipeline.keys import EDITION, digest_of_causes, source_key
@@ -36,6 +37,8 @@ def wishes_of(work: Workspace, request: RenderRequest) -> Wishes:
 
 def run(work: Workspace, subject: Subject, said: Override | None, wishes: Wishes) -> Inspected:
     """What one scan is made from, every file of it read."""
+    if said and said.exclude:
+        raise Excluded(f"left out by {said.place}{f': {said.note}' if said.note else ''}")
     stamp = stamp_of(work, subject, said, wishes)  # first: what changes while it is read is looked at again
     sources = tuple(source_file(work.root, name) for name in files_of(subject))
     return Inspected(sources, source_key(sources), stamp, laid_key_of(subject, said, wishes))

@@ -13,7 +13,6 @@ from typing import Any, cast
 import numpy as np
 
 from pipeline.config import ORTHOGRAPHIC, RenderRequest
-from pipeline.formats.digest import source_file
 from pipeline.geometry.camera import portrait_camera
 from pipeline.geometry.depth import coding_of
 from pipeline.geometry.transform import view_turn
@@ -42,11 +41,9 @@ from pipeline.rows import (
     MarkedView,
     RejectRow,
     ScanRow,
-    SourceFile,
     ViewRow,
     WrittenFile,
 )
-from pipeline.store import Workspace
 from pipeline.version import code_version
 
 _CODES = {"exr": "float32"}  # how depth and normals are written, by format; else uint16
@@ -75,15 +72,6 @@ class Finished:
     alignment: Alignment
     drawing: Drawing
     marked: Sequence[MarkedView]
-
-
-def sources(work: Workspace, subject: Subject) -> tuple[SourceFile, ...]:
-    """Every file of a subject, as it is now."""
-    names = (
-        *(subject.mesh, *subject.textures, subject.parameters),
-        *(subject.registered, subject.joints, subject.cameras),
-    )
-    return tuple(source_file(work.root, name) for name in dict.fromkeys(names) if name)
 
 
 def scan_row(done: Finished, known: ScanRow | None = None) -> ScanRow:

@@ -31,7 +31,7 @@ from pipeline.geometry.transform import aligned
 from pipeline.keys import Keys
 from pipeline.records import F32, U8, U16, Alignment, Frame, Light, Mesh, Subject, View, Window
 from pipeline.render import occlusion
-from pipeline.render.devices import Picked, pick_device
+from pipeline.render.devices import Picked, claim_turn, pick_device
 from pipeline.render.planes import Layer
 from pipeline.render.renderer import Renderer
 from pipeline.rows import Drawing, DrawnView, Place, WrittenFile
@@ -97,13 +97,12 @@ def shots_of(request: RenderRequest) -> tuple[Shot, ...]:
 class Studio:
     """Draws and writes what is wanted of scan after scan, in one thread and with a few that write.
 
-    GL is not touched before the first drawing. `turn` is this worker's, where devices are shared out.
+    GL is not touched before the first drawing. Workers of one machine take turns at its devices.
     """
 
-    def __init__(self, work: Workspace, request: RenderRequest, turn: int = 0) -> None:
+    def __init__(self, work: Workspace, request: RenderRequest) -> None:
         self._work = work
         self._request = request
-        self._turn = turn
         self._shots = shots_of(request)
         self._cameras = {
             name: portrait_camera(request.size, parallel=name == ORTHOGRAPHIC) for name in PROJECTIONS
@@ -133,7 +132,7 @@ class Studio:
     @cached_property
     def device(self) -> Picked:
         """What draws."""
-        return pick_device(self._request.gl_device, self._turn)
+        return pick_device(self._request.gl_device, claim_turn())
 
     def run(
         self,
