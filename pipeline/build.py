@@ -85,10 +85,10 @@ def render(request: RenderRequest, watch: Watch, conduct: Conduct = _USUAL) -> S
     with _one_line(request), _begun(request, conduct, standing) as build, _logged(build, watch) as book:
         tally = Tally(build.needs, standing, watch, book)
         rejects.settle(build.lock, build.found, build.needs)
-        standing.begin(build.needs.total.scans, build.needs.total.views, build.needs.kept.views)
         for fault in () if conduct.subjects else build.found.rejects:
             tally.refused(fault)
-        with Stopping(lambda: tally.say(SAID)) as stopping:
+        standing.begin(build.needs.total.scans, build.needs.total.views, build.needs.kept.views)
+        with Stopping(lambda: tally.ending(SAID)) as stopping:
             with _folding(build, standing):
                 if build.needs.total.scans:
                     _make(build, tally, standing, Jobs(iter(build.needs), lambda: stopping.asked), terms)

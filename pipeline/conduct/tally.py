@@ -36,6 +36,11 @@ class Tally:
         self._watch.say(text)
         self._book.note(text)
 
+    def ending(self, text: str) -> None:
+        """The build was asked to end, and does as the text says."""
+        self._standing.ending(text)
+        self.say(text)
+
     def made(self, need: Need, made: Made, is_done: bool) -> None:
         """A job came in with what it was for, some of which may have been up to date after all."""
         scan, row = need.subject.id, made.row
