@@ -14,6 +14,7 @@ from up_to_date import Folder, add_scan, up_to_date
 from manifests import files
 from pipeline.conduct import staleness as why
 from pipeline.conduct.needs import Count, Needs
+from pipeline.config import PROJECTIONS
 from pipeline.errors import ConfigError
 from pipeline.stages.inspect import refusal_of, stamp_of, wishes_of
 from pipeline.version import code_version
@@ -179,6 +180,16 @@ def test_both_sides_are_lit(tmp_path: Path) -> None:
     needs = folder.needs({"seed": 1})
     assert needs.reasons == {why.RELIT: Count(2, 4, 4)}
     assert found_in(needs) == of_all({"shaded_back"})
+
+
+def test_a_file_is_of_its_own_camera(tmp_path: Path) -> None:
+    folder = up_to_date(tmp_path, BOTH, projections=PROJECTIONS)
+    first = folder.views[0]
+    assert first.projection == "perspective" and first.depth_front
+    change_row(folder, depth_front=first.depth_front.replace("PERS", "ORTH"))
+    needs = folder.needs()
+    assert found_in(needs) == {"00003": {-30.0: {"depth_front"}}}
+    assert needs.reasons == {why.REFORMED: Count(1, 1, 1)}
 
 
 def test_overlays_follow_what_they_show(tmp_path: Path) -> None:
