@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from slurm import Slurm, slurm_here, wait_until, why_not
+from slurm import Slurm, wait_until
 from slurm_steps import halve, tell, wait_for
 
 from pipeline.errors import ConfigError
@@ -26,25 +26,6 @@ PLAN = (Step("halve", halve), Step("tell", tell, needs=("halve",)))
 WAIT = (Step("wait", wait_for),)
 STEPS = {"PYTHONPATH": str(Path(__file__).parent), "SAID": "it's a test"}
 SMALL = Profile(cores=1, memory=1024**3, interface="lo")
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Slurm]:
-    """The one Slurm of these tests."""
-    reason = why_not()
-    if reason:
-        pytest.skip(reason)
-    with slurm_here() as slurm:
-        yield slurm
-
-
-@pytest.fixture
-def slurm(running: Slurm, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slurm]:
-    """That Slurm, for this process and its children, without jobs before and after."""
-    for name, value in running.variables.items():
-        monkeypatch.setenv(name, value)
-    yield running
-    running.clear()
 
 
 def script(profile: Profile, logs: Path, *lines: str) -> str:

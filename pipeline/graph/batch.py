@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import math
 import shlex
+import signal
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -101,10 +102,14 @@ def _certified(folder: Path) -> Iterator[Security]:
 
 def _cluster(options: Mapping[str, Any]) -> Any:  # noqa: ANN401  the library has no types
     """A scheduler in this process, whose workers will be jobs."""
+    ctrl_c = signal.getsignal(signal.SIGINT)
     try:
-        from dask_jobqueue.slurm import SLURMCluster  # noqa: PLC0415  an extra, and a message if it is not there
+        from dask_jobqueue.slurm import SLURMCluster  # noqa: PLC0415  an extra, and it may not be there
     except ModuleNotFoundError as error:
         raise ConfigError("a build on Slurm takes dask-jobqueue; pip install 'scan2k[slurm]'") from error
+    finally:
+        if signal.getsignal(signal.SIGINT) is not ctrl_c:  # the import made it an exit with code 0
+            signal.signal(signal.SIGINT, ctrl_c)
     numbers = itertools.count()
 
     class Cluster(SLURMCluster):
