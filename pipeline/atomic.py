@@ -28,20 +28,20 @@ def require_writable(folder: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path, durable: bool = False) -> Iterator[BinaryIO]:
+def replacing(path: Path, durable: bool = False, filled: bool = False) -> Iterator[BinaryIO]:
     """An open binary file that takes the name `path` when the block ends well, and vanishes otherwise.
 
-    A durable one is there after a power cut too, once the block has ended: the file is made to reach the
-    disk before it takes its name, and its name before this returns.
+    A filled one has all its content if it is there after a power cut: that reaches the disk before it takes
+    its name. A durable one is there, once the block has ended: so does its name before this returns.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     waiting = path.with_name(f".{uuid4().hex}.tmp")  # as long as `path` may be, this is no longer
     try:
         with waiting.open("xb") as stream:
             yield stream
-            if durable:
+            if durable or filled:
                 stream.flush()
-                os.fsync(stream.fileno())
+                os.fdatasync(stream.fileno())
         waiting.replace(path)
     except BaseException:
         waiting.unlink(missing_ok=True)
@@ -59,9 +59,9 @@ def settle(folder: Path) -> None:
         os.close(handle)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a whole file."""
-    with replacing(path) as stream:
+def write_bytes(path: Path, content: bytes, filled: bool = False) -> None:
+    """Write a whole file, which has all its content after a power cut too if `filled`."""
+    with replacing(path, filled=filled) as stream:
         stream.write(content)
 
 

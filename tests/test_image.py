@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -161,3 +162,12 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_the_system(tmp_path: Path) 
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OSError, match="file"):
         write_image(tmp_path / "file" / "a.png", np.zeros((2, 2), dtype=np.uint8))
+
+
+def test_images_are_whole_or_not_there_after_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr("os.fdatasync", lambda handle: synced.append(os.fstat(handle).st_size))
+    content = write_image(tmp_path / "a.png", np.zeros((4, 4), np.uint16))
+    assert synced == [len(content)]

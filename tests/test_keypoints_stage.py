@@ -304,3 +304,19 @@ def test_other_files_are_not_taken_for_keypoints(tmp_path: Path, what: str) -> N
         np.save(path, np.zeros((3, 31)) if what == "shape" else np.zeros((31, 3), dtype=np.int64))
     with pytest.raises(FormatError, match=r"a\.npy: "):
         read_keypoints(path)
+
+
+@pytest.mark.parametrize("depth_format", ["png", "exr"])
+def test_depths_in_memory_hide_what_their_images_hide(data: Path, depth_format: str) -> None:
+    wish, (work, subject) = request(data, depth_format=depth_format, projections=BOTH), someone(data)
+    cleaned = load.run(work, subject, Cleaning())
+    alignment = align.run(work, subject, cleaned)
+    places = Keys(wish, work).places
+    with Studio(work, wish) as studio:
+        studio.run(cleaned.mesh, subject, alignment, {place: {"depth_front"} for place in places}, "")
+        assert set(studio.fronts) == set(places)
+        kept = keypoints.run(work, subject, alignment, Wish(wish, fronts=studio.fronts), places)
+        studio.run(cleaned.mesh, subject, alignment, {places[0]: {"mask"}}, "")
+        assert not studio.fronts
+    assert kept == marked(work, subject, alignment, Wish(wish))
+    assert any(any(one.visible) for one in kept)

@@ -70,12 +70,16 @@ def test_a_durable_file_reaches_the_disk_before_its_name_and_its_name_before_the
         synced.append((Path(f"/proc/self/fd/{handle}").readlink() == tmp_path, path.exists()))
 
     monkeypatch.setattr("os.fsync", note)
+    monkeypatch.setattr("os.fdatasync", note)
     with replacing(path, durable=True) as stream:
         stream.write(b"whole")
     assert synced == [(False, False), (True, True)]
     with replacing(path) as stream:
         stream.write(b"again")
     assert len(synced) == 2
+    path.unlink()
+    write_bytes(path, b"whole", filled=True)
+    assert synced[2:] == [(False, False)]
 
 
 def test_a_name_may_be_as_long_as_names_can_be(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ Refuses to know what the steps do with it.
 
 from __future__ import annotations
 
-import atexit
 import socket
 import time
 from contextlib import ExitStack
@@ -103,7 +102,6 @@ def shop(errand: Errand) -> Shop:
     return _here[0]
 
 
-@atexit.register
 def close_shop() -> None:
     """Give back what this process keeps."""
     while _here:

@@ -115,7 +115,8 @@ def keypoints(errand: Errand, need: Need, alignment: Alignment, drawn: Drawn) ->
     if not drawn.to_mark:
         return []
     here, request = shop(errand), errand.request
-    wish = marking.Wish(request, here.models, request.overlays, request.compat_keypoints)
+    fronts = here.studio.fronts if drawn.drawing.views else {}
+    wish = marking.Wish(request, here.models, request.overlays, request.compat_keypoints, fronts)
     return marking.run(errand.work, need.subject, alignment, wish, drawn.to_mark)
 
 

@@ -47,7 +47,7 @@ def write_image(path: Path, pixels: U8 | U16 | F32, window: Window | None = None
     if path.suffix not in _ENCODERS:
         raise ValueError(f"no format is called {path.suffix}; .png, .jxl or .exr")
     content = _ENCODERS[path.suffix](pixels, window)
-    write_bytes(path, content)
+    write_bytes(path, content, filled=True)
     return content
 
 

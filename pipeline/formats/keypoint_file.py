@@ -27,7 +27,7 @@ def write_keypoints(path: Path, keypoints: Keypoints, third: F64 | None = None) 
     stream = io.BytesIO()
     np.save(stream, np.where(keypoints.valid[:, None], rows, 0.0), allow_pickle=False)
     content = stream.getvalue()
-    write_bytes(path, content)
+    write_bytes(path, content, filled=True)
     return content
 
 

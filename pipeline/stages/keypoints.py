@@ -6,10 +6,11 @@ picture to look at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -31,18 +32,18 @@ from pipeline.geometry.keypoints import (
     COMPATIBLE,
     SIDES,
     SMPLX_ORDER,
-    Look,
     aligned_rows,
     in_view,
     merged,
     pixels_at,
 )
 from pipeline.geometry.transform import view_turn
-from pipeline.records import Alignment, Body, Camera, Joints, Places, Subject
+from pipeline.records import F32, F64, U16, Alignment, Body, Camera, Joints, Places, Subject, Window
 from pipeline.rows import MarkedView, Place, WrittenFile
 from pipeline.store import DEPTH, KEYPOINT, OVERLAY, SHADED, Picture, Workspace
 
 FROM_PARAMETERS = "parameters"
+Depths = tuple[U16 | F32, Window | None]  # a picture, and where it lies in the whole
 _COLUMN = "keypoints_file"
 
 
@@ -50,13 +51,15 @@ _COLUMN = "keypoints_file"
 class Wish:
     """How views are to be marked: as in a request, with bodies posed by `models` where there are any.
 
-    `overlays` asks for pictures to look at, `compatible` for the published files' places.
+    `overlays` asks for pictures to look at, `compatible` for the published files' places. `fronts` are
+    depths that need not be read from their images: they are in memory still, as they were written.
     """
 
     request: RenderRequest
     models: BodyModels | None = None
     overlays: bool = False
     compatible: bool = False
+    fronts: Mapping[Place, Depths] = field(default_factory=dict)
 
 
 def keypoints_on(joints: tuple[str, Joints] | None, body: Body | None, alignment: Alignment) -> Places:
@@ -111,7 +114,8 @@ def _mark(work: Workspace, scan: str, found: Places, place: Place, wish: Wish) -
     turn = view_turn(place.yaw, place.pitch)
     path = file(KEYPOINT, "npy")
     stretch = COMPATIBLE if wish.compatible else 1.0
-    front = _front(work.absolute(file(DEPTH, wish.request.geometry_format)), camera)
+    depths = wish.fronts.get(place) or _read(work.absolute(file(DEPTH, wish.request.geometry_format)))
+    front = partial(_lengths, depths, camera)
     keypoints = in_view(found, turn, camera, front, stretch)
     content = write_keypoints(work.absolute(path), keypoints)
     if wish.overlays:
@@ -130,9 +134,14 @@ def _mark(work: Workspace, scan: str, found: Places, place: Place, wish: Wish) -
     )
 
 
-def _front(path: Path, camera: Camera) -> Look:
-    """What reads the ray lengths of a front surface from its depth image."""
-    if path.suffix == ".exr":
-        return partial(pixels_at, read_exr_depth(path).astype(np.float64), None)
-    stored = read_grey16(path)
-    return lambda positions: decode(pixels_at(stored, None, positions), camera)
+def _read(path: Path) -> Depths:
+    """A front surface's depths, from its image."""
+    return (read_exr_depth(path) if path.suffix == ".exr" else read_grey16(path)), None
+
+
+def _lengths(depths: Depths, camera: Camera, positions: F64) -> F64:
+    """The ray lengths (N,) of a front surface at some positions (N, 2); 0 where there is none."""
+    picture, window = depths
+    if picture.dtype == np.uint16:
+        return decode(pixels_at(cast(U16, picture), window, positions), camera)
+    return pixels_at(cast(F32, picture), window, positions).astype(np.float64)

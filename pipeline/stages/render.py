@@ -39,6 +39,7 @@ from pipeline.store import DEPTH, MASK, NORMAL, SHADED, UNSHADED, Picture, Works
 
 _MOST_WRITERS = 8
 _MOST_RENDERERS = 2  # each holds the memory of the largest scan that it has drawn
+FRONT_DEPTH = "depth_front"  # the column of ViewRow
 _FLOATS = {"depth": "length", "normal": "direction"}  # what a layer is called where it is written as floats
 
 
@@ -97,7 +98,8 @@ def shots_of(request: RenderRequest) -> tuple[Shot, ...]:
 class Studio:
     """Draws and writes what is wanted of scan after scan, in one thread and with a few that write.
 
-    GL is not touched before the first drawing. Workers of one machine take turns at its devices.
+    GL is not touched before the first drawing. Workers of one machine take turns at its devices. `fronts`
+    are the depths of the nearest surface, as written, in the views that the last run wrote them of.
     """
 
     def __init__(self, work: Workspace, request: RenderRequest) -> None:
@@ -113,6 +115,7 @@ class Studio:
         count = min(_MOST_WRITERS, len(os.sched_getaffinity(0)))
         self._ahead = 1 + count // 4  # frames that wait to be written: what bounds the memory
         self._writers = ThreadPoolExecutor(count)
+        self.fronts: dict[Place, tuple[U16 | F32, Window]] = {}
         self._renderers: dict[frozenset[Layer], Renderer] = {}  # the last is the one used last
 
     def __enter__(self) -> Self:
@@ -147,6 +150,7 @@ class Studio:
         Columns that are no images of the request's are passed over, and so are places where none is left.
         """
         sittings = list(self._sittings(subject.id, wanted, scan_key))
+        self.fronts.clear()
         views: list[DrawnView] = []
         pending: deque[_Print] = deque()
         try:
@@ -220,6 +224,8 @@ class Studio:
             picture = replace(shot.picture, projection=place.projection)
             surface = frame.front if shot.layer.side == "front" else frame.back
             pixels = getattr(surface, shot.layer.kind)
+            if shot.column == FRONT_DEPTH:
+                self.fronts[place] = pixels, frame.window
             yield partial(self._write, shot.column, picture.path(place.view, scan), pixels, frame.window)
 
     def _write(self, column: str, path: str, pixels: U8 | U16 | F32, window: Window) -> WrittenFile:
