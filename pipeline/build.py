@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -228,7 +229,15 @@ def _terms(request: RenderRequest, conduct: Conduct) -> Terms:
         patience=conduct.patience,
         profile=read_profile(conduct.profile) if conduct.profile else None,
         logs=Workspace(request.data.absolute(), request.dataset).logs,
+        environment=_environment(conduct.workers),
     )
+
+
+def _environment(workers: int | None) -> dict[str, str]:
+    """What local workers find in their environment: who draws in software takes a share of the cores."""
+    cores = len(os.sched_getaffinity(0))
+    name = "LP_NUM_THREADS"
+    return {name: os.environ.get(name, str(max(1, cores // (workers or cores))))}
 
 
 def _places(request: RenderRequest, book: Logbook) -> dict[str, Path]:
