@@ -26,6 +26,7 @@ from pipeline.conduct.staleness import files_of
 from pipeline.config import RenderRequest
 from pipeline.datasets import survey
 from pipeline.datasets.layouts import layout_of
+from pipeline.formats.digest import digest_of
 from pipeline.keys import Keys, laid_in, looks_of
 from pipeline.records import Subject
 from pipeline.rows import FILES, ScanRow
@@ -72,10 +73,13 @@ def _views(scans: Sequence[ScanRow], keys: Keys, request: RenderRequest) -> pa.T
     seen = [(scan, place) for scan in scans for place in places]
     digests = [digest for scan in scans for digest in _digests(scan, keys)]
     table = view_table(np.arange(-(-len(seen) // len(YAWS))), 0).slice(0, len(seen))
-    filled: dict[str, Sequence[str | None]] = {
+    columns = [name for name in files_of(request) if name in FILES]
+    filled: dict[str, Sequence[str | int | None]] = {
         "scan": [scan.scan for scan, _ in seen],
         "view": [place.view for _, place in seen],
-        **{name: [None] * len(seen) for name in FILES},
+        **{f"{name}{end}": [None] * len(seen) for name in FILES for end in ("", "_bytes", "_blake2b")},
+        **{f"{name}_bytes": [0] * len(seen) for name in columns},
+        **{f"{name}_blake2b": [digest_of(b"")] * len(seen) for name in columns},
         **{n: [file.path(p.view, s.scan) for s, p in seen] for n, file in files_of(request).items()},
         **dict(zip(("key", "shaded_key", "keypoints_key"), zip(*digests, strict=True), strict=True)),
     }
