@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import traceback
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from graph_steps import PLAN, WHERE, Fake, carry_out, giver, jobs_of, noted
 
-from pipeline.errors import MeshError
+from pipeline.errors import ConfigError, MeshError
 from pipeline.graph import sites
 from pipeline.graph.crew import Terms, open_crew
 from pipeline.graph.plan import Crew, Job, Outcome
@@ -138,3 +139,10 @@ def test_a_worker_over_its_memory_dies_of_it_and_a_crew_stops_at_once(
     assert noted(tmp_path, 3) == ["look", "work"]  # and was not waited for
     assert any("memory budget" in record.getMessage() for record in caplog.records)
     assert logging.getLogger("distributed").handlers == handlers
+
+
+def test_workers_that_cannot_start_are_no_reason_to_wait(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError, match=r"^no workers can be started here: "):
+        open_crew(Terms(workers=1, environment={"PYTHONHOME": "/nowhere"}))
+    assert "PYTHONHOME" not in os.environ
+    assert "/nowhere" in capfd.readouterr().err

@@ -27,7 +27,15 @@ _LOG = logging.getLogger(__name__)
 WORKER_MEMORY = 1_500_000_000  # bytes that a worker needs for a million vertices in 2048 x 2048 pixels
 _SHARE = 0.9  # of the machine's memory, between all local workers
 _ENDED = 0.95  # of its memory, at which a worker is ended
-_HUSHED = ("distributed", "distributed.client", "distributed.gc", "tornado", "bokeh", "dask_jobqueue")
+_HUSHED = (
+    "distributed",
+    "distributed.client",
+    "distributed.gc",
+    "tornado",
+    "tornado.application",
+    "bokeh",
+    "dask_jobqueue",
+)
 _SPAWN = "distributed.nanny.pre-spawn-environ"
 _QUIET = {"DASK_LOGGING__DISTRIBUTED": "critical"}  # what a worker has to say, the driver hears anyhow
 SETTINGS = {
@@ -118,7 +126,7 @@ def local(workers: int | None, environment: Mapping[str, str]) -> Site:
     with without_interrupts():
         try:
             cluster = LocalCluster(
-                n_workers=0,
+                n_workers=count,
                 threads_per_worker=1,
                 processes=True,
                 host="127.0.0.1",
@@ -132,7 +140,6 @@ def local(workers: int | None, environment: Mapping[str, str]) -> Site:
             stack.close()
             raise ConfigError(f"no workers can be started here: {error}") from error
         client = Client(cluster, name="scan2k", set_as_default=False)
-    cluster.scale(count)
 
     def kill() -> None:
         for nanny in list(cluster.workers.values()):
@@ -181,12 +188,14 @@ def _local_why(ear: _Ear) -> str:
 def _told(environment: dict[str, str]) -> Iterator[None]:
     """Processes that Dask starts meanwhile have this in their environment, and for that ours has it too."""
     before = {name: os.environ.get(name) for name in environment}
-    with dask.config.set({_SPAWN: environment}):
-        yield
-    for name, value in before.items():
-        os.environ.pop(name, None)
-        if value is not None:
-            os.environ[name] = value
+    try:
+        with dask.config.set({_SPAWN: environment}):
+            yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 @contextmanager
