@@ -18,6 +18,11 @@ def tell(errand: float, item: int, half: float) -> tuple[float, str | None]:
     return item + half, os.environ.get("SLURM_JOB_ID")
 
 
+def quote(errand: None, item: str) -> str:
+    """What this process's environment says."""
+    return os.environ[item]
+
+
 def wait_for(errand: Path, item: str) -> str:
     """Waits for a file in the errand's folder, if the item names one; says in which job of Slurm."""
     job = os.environ["SLURM_JOB_ID"]

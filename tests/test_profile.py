@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -198,3 +199,12 @@ def test_workers_run_what_runs_here_and_print_into_the_builds_folder_unless_told
     assert "--output=/build/job-%j.log" in options["job_extra_directives"]
     with pytest.raises(ConfigError, match=r"/my data, where jobs would print to, .*`logs` in the profile"):
         options_of(parse_profile(LEAST, "p.toml"), Path("/my data"))
+
+
+def test_the_page_shows_every_key_and_only_profiles_that_are_taken() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "cluster.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert len([parse_profile(text, "docs/cluster.md") for text in shown]) == 2
+    (table,) = re.findall(r"\| key \|.*?\n\n", page, re.DOTALL)
+    keys = [key for row in table.splitlines()[2:] for key in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert sorted(keys) == sorted(ENTRIES)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from slurm import Slurm, wait_until
-from slurm_steps import halve, tell, wait_for
+from slurm_steps import halve, quote, tell, wait_for
 
 from pipeline.errors import ConfigError
 from pipeline.graph import batch
@@ -222,6 +222,16 @@ def test_a_job_cancelled_is_not_the_fault_of_what_its_worker_had_in_hand(
         assert [outcome.lost for outcome in outcomes] == [None]
         assert [outcome.value for outcome in outcomes] == slurm.running()
     assert begun() == 3
+
+
+@pytest.mark.slurm
+@pytest.mark.usefixtures("slurm")
+def test_workers_find_what_the_build_and_the_profile_say_of_their_environment(tmp_path: Path) -> None:
+    told = replace(SMALL, prologue=("export SAID=more",), gpus=1, gpu_type="card")
+    for profile, said in ((SMALL, "it's a test"), (told, "more")):
+        with crew(profile, tmp_path) as those:
+            outcomes = those.carry_out((Step("quote", quote),), None, jobs_of(iter(["SAID"])))
+            assert [outcome.value for outcome in outcomes] == [said]
 
 
 @pytest.mark.slurm

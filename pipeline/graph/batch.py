@@ -40,13 +40,13 @@ def open_site(profile: Profile, workers: int | None, environment: Mapping[str, s
     """Jobs of Slurm as a site, asked for but not there yet, with at most so many workers.
 
     Whoever talks to them has a certificate made for this build alone. While it lasts, that lies where jobs
-    print to: in the profile's folder, or in `logs` if it names none.
+    print to: in the profile's folder, or in `logs` if it names none. Workers find `environment` in theirs,
+    unless the profile's prologue says otherwise.
     """
     profile, logs = fewer(profile, workers), profile.logs or logs
     options = options_of(profile, logs)
-    options["job_script_prologue"] += [
-        f"export {key}={shlex.quote(said)}" for key, said in environment.items()
-    ]
+    exports = [f"export {key}={shlex.quote(said)}" for key, said in environment.items()]
+    options["job_script_prologue"] = exports + options["job_script_prologue"]  # the user's own come later
     slurm.check(profile)
     try:
         logs.mkdir(parents=True, exist_ok=True)
