@@ -206,5 +206,7 @@ def test_the_page_shows_every_key_and_only_profiles_that_are_taken() -> None:
     shown = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     assert len([parse_profile(text, "docs/cluster.md") for text in shown]) == 2
     (table,) = re.findall(r"\| key \|.*?\n\n", page, re.DOTALL)
-    keys = [key for row in table.splitlines()[2:] for key in re.findall(r"`(\w+)`", row.split("|")[1])]
+    keys = [
+        key for row in table.split("\n")[2:] if row for key in re.findall(r"`(\w+)`", row.split("|")[1])
+    ]
     assert sorted(keys) == sorted(ENTRIES)
