@@ -81,6 +81,7 @@ def _views(scans: Sequence[ScanRow], keys: Keys, request: RenderRequest) -> pa.T
         **{f"{name}_bytes": [0] * len(seen) for name in columns},
         **{f"{name}_blake2b": [digest_of(b"")] * len(seen) for name in columns},
         **{n: [file.path(p.view, s.scan) for s, p in seen] for n, file in files_of(request).items()},
+        **{f"{name}_bytes": [0] * len(seen) for name in files_of(request)},
         **dict(zip(("key", "shaded_key", "keypoints_key"), zip(*digests, strict=True), strict=True)),
     }
     for name, values in filled.items():
