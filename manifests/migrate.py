@@ -16,25 +16,31 @@ from pipeline.errors import ManifestError
 Step = Callable[[pa.Table], pa.Table]
 
 
-def _with_empty_texts(after: str, *names: str) -> Step:
-    """A step that puts new columns of empty texts behind another one."""
+_TEXT = pa.scalar("")
+_TEXTS = pa.scalar([], pa.list_(pa.field("element", pa.string(), nullable=False)))
+
+
+def _with_empty(**columns: tuple[str, pa.Scalar]) -> Step:
+    """A step that puts new columns behind others: the name of such another, and the value in every row."""
 
     def step(table: pa.Table) -> pa.Table:
-        place = table.column_names.index(after) + 1
-        for name in reversed(names):
-            empty = pa.repeat(pa.scalar(""), table.num_rows)
-            table = table.add_column(place, pa.field(name, pa.string(), nullable=False), empty)
+        for name, (after, empty) in columns.items():
+            place, values = table.column_names.index(after) + 1, pa.repeat(empty, table.num_rows)
+            table = table.add_column(place, pa.field(name, empty.type, nullable=False), values)
         return table
 
     return step
 
 
-# By table and the version that a step begins at. Version 2 has digests of how a scan's files were found and
-# of what decided its keypoints. Version 1 says nothing of that, and an empty text is no digest of anything.
+# By table and the version that a step begins at. Version 2 has what a scan's files name, and digests of how
+# they were found and of what decided its keypoints. Version 1 says nothing of that, and an empty text is no
+# digest of anything.
 STEPS: Mapping[tuple[str, int], Step] = {
-    ("scans", 1): _with_empty_texts("source_key", "stamp", "laid_key"),
-    ("views", 1): _with_empty_texts("shaded_key", "keypoints_key"),
-    ("rejects", 1): _with_empty_texts("source_key", "stamp"),
+    ("scans", 1): _with_empty(
+        named=("sources", _TEXTS), stamp=("source_key", _TEXT), laid_key=("stamp", _TEXT)
+    ),
+    ("views", 1): _with_empty(keypoints_key=("shaded_key", _TEXT)),
+    ("rejects", 1): _with_empty(named=("detail", _TEXTS), stamp=("source_key", _TEXT)),
 }
 
 

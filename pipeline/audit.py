@@ -206,9 +206,12 @@ def _stale_reason(row: Mapping[str, Any], asked: Mapping[str, Any], changed: set
 
 
 def _changed_scans(work: Workspace, manifest: Manifest) -> set[str]:
-    """Scans whose files are there, and are not as long or as old as when they were read."""
+    """Scans whose files are there, and are not as long or as old as when they were read, if they were."""
     changed = set()
-    for row in manifest.scans(["scan", "sources"]).to_pylist():
+    for row in manifest.scans(["scan", "sources", "named"]).to_pylist():
+        lacked = {*row["named"]}.difference(source["path"] for source in row["sources"])
+        if any(work.absolute(name).is_file() for name in lacked):
+            changed.add(row["scan"])
         for source in row["sources"]:
             with suppress(FileNotFoundError):
                 found = work.absolute(source["path"]).stat()

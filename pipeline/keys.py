@@ -98,7 +98,10 @@ class Keys:
 
 
 def looks_of(mesh: str | None, textures: Iterable[str], sources: Iterable[SourceFile]) -> dict[str, str]:
-    """Those of a scan's files that decide how it looks, with their digests."""
+    """Those of a scan's files that decide how it looks, with their digests.
+
+    `textures` are those that it was found with, and all that its files name.
+    """
     names = {mesh, *textures}
     return {file.path: file.digest for file in sources if file.path in names}
 

@@ -40,6 +40,7 @@ Matrix4 = Annotated[tuple[float, ...], Numbers((4, 4), "float64")]
 LightNumbers = Annotated[tuple[float, ...], Numbers((25, 3), "float32"), Unique()]
 Points = Annotated[tuple[float, ...], Numbers((31, 2), "float32"), Unique()]
 Lengths = Annotated[tuple[float, ...], Numbers((31,), "float32"), Unique()]
+_NAMED = "What its files name, such as a material's images: below the data folder, there or not."
 Flags = Annotated[tuple[bool, ...], Numbers((31,), "bool")]
 
 
@@ -109,6 +110,7 @@ class ScanRow:
     mesh: Annotated[str | None, "The scan's file, below the data folder."]
     textures: Annotated[tuple[str, ...], "Its images, or the material file that names them."]
     sources: Annotated[tuple[SourceFile, ...], "Every file that was read for it."]
+    named: Annotated[tuple[str, ...], _NAMED]
     source_key: Annotated[str, "Digest of all of `sources`: another one means that the scan is another."]
     stamp: Annotated[
         Digest,
@@ -264,6 +266,7 @@ class RejectRow:
     stage: Annotated[str, "What was being done, such as `align`."]
     reason: Annotated[str, "The kind of fault, such as `MeshError`."]
     detail: Annotated[str, "What was wrong, in one line."]
+    named: Annotated[tuple[str, ...], _NAMED]
     source_key: Annotated[str | None, "Digest of the files that were read, as in scans; null = none were."]
     stamp: Annotated[
         Digest,
@@ -298,6 +301,7 @@ class Inspected:
     source_key: str
     stamp: str
     laid_key: str
+    named: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ def scan_row(scan: str = "00003", **other: object) -> ScanRow:
         mesh=f"obj/2K2K/{scan}/{scan}.ply",
         textures=("a.png", "b.png"),
         sources=(SourceFile(f"obj/2K2K/{scan}/{scan}.ply", 40_000_000, START, "0" * 32),),
+        named=(),
         source_key="1" * 32,
         stamp="2" * 32,
         laid_key="3" * 32,
@@ -119,7 +120,7 @@ def view_row(scan: str = "00003", yaw: int = 0, **other: object) -> ViewRow:
 
 def reject_row(scan: str = "00009", **other: object) -> RejectRow:
     """A scan that could not be used."""
-    row = RejectRow("2K2K", scan, "align", "MeshError", "has no faces", None, "4" * 32, START, "0.1.0")
+    row = RejectRow("2K2K", scan, "align", "MeshError", "has no faces", (), None, "4" * 32, START, "0.1.0")
     return replace(row, **cast(Any, other))
 
 

@@ -33,8 +33,8 @@ from pipeline.conduct.staleness import (
 from pipeline.config import Conduct, RenderRequest
 from pipeline.keys import Keys, Laid, looks_of
 from pipeline.records import U8, Bool, Override, Subject, Survey
-from pipeline.rows import Place, RejectRow, ScanRow, SourceFile, ViewRow
-from pipeline.stages.inspect import refusal_of, stamp_of, wishes_of
+from pipeline.rows import Inspected, Place, RejectRow, ScanRow, SourceFile, ViewRow
+from pipeline.stages.inspect import Wishes, refusal_of, stamp_of, wishes_of
 from pipeline.store import Workspace
 from pipeline.version import code_version
 
@@ -61,9 +61,9 @@ class Want:
 class Need:
     """One scan of which something is to be made.
 
-    `stamp` is the scan's as it is now. `earlier` and `rows` are what the manifest has of it; while
-    `is_same`, nothing about the scan itself need be found out again, and else all that is asked for is
-    wanted: once it was looked at, less of it may be.
+    `stamp` is the scan's as it is now, as far as the files go that the manifest knows of. `earlier` and
+    `rows` are what the manifest has of it; while `is_same`, nothing about the scan itself need be found out
+    again, and else all that is asked for is wanted: once it was looked at, less of it may be.
     """
 
     subject: Subject
@@ -79,6 +79,11 @@ class Need:
     def known(self) -> ScanRow | None:
         """The scan's row, if all that it says still holds."""
         return self.earlier if self.is_same else None
+
+    @property
+    def unseen(self) -> Inspected:
+        """What is known of the scan's files if nobody comes to look at them."""
+        return Inspected((), "", self.stamp, "", self.earlier.named if self.earlier else ())
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,10 +202,23 @@ class _Stream(Generic[Row]):
 
 
 class _Was(NamedTuple):
-    """What the manifest has of a scan: its stamp, and what its keys follow from."""
+    """What the manifest has of a scan: its stamp, what its files name, and what its keys follow from."""
 
     stamp: str
+    named: tuple[str, ...]
     looks: Looks
+
+
+class _Stamps(NamedTuple):
+    """What the stamps of scans as they are now are made of."""
+
+    work: Workspace
+    overrides: Mapping[str, Override]
+    wishes: Wishes
+
+    def of(self, person: Subject, named: Sequence[str]) -> str:
+        """A scan's stamp, if its own files still name the same."""
+        return stamp_of(self.work, person, self.overrides.get(person.id), self.wishes, named)
 
 
 def needs_of(
@@ -208,11 +226,11 @@ def needs_of(
 ) -> Needs:
     """What a request needs of whom it is about, of all that were found in the dataset."""
     subjects = chosen(found.subjects, conduct.subjects)
-    wishes = wishes_of(work, request)
-    stamps = [stamp_of(work, person, found.overrides.get(person.id), wishes) for person in subjects]
+    now = _Stamps(work, found.overrides, wishes_of(work, request))
     asked = Asked(work, Keys(request, work), [subject.id for subject in subjects], files_of(request))
     ids = asked.ids if len(subjects) < len(found.subjects) else None
     earlier = _earlier(asked.keys, manifest, ids)
+    stamps = [now.of(person, was.named if (was := earlier.get(person.id)) else ()) for person in subjects]
     looks = [
         was.looks if (was := earlier.get(scan)) and was.stamp == stamp else None
         for scan, stamp in zip(asked.ids, stamps, strict=True)
@@ -225,7 +243,7 @@ def needs_of(
         why[why == 0] = CODES[FORCED]
     skipped: tuple[RejectRow, ...] = ()
     if not (conduct.force or conduct.retry_rejects):
-        skipped = _without_rejects(why, asked.ids, stamps, request, manifest)
+        skipped = _without_rejects(why, subjects, now, request, manifest)
     return Needs(
         subjects=subjects,
         overrides=found.overrides,
@@ -243,28 +261,29 @@ def needs_of(
 def _earlier(keys: Keys, manifest: Manifest, ids: Sequence[str] | None) -> dict[str, _Was]:
     """What the manifest has of some scans, or of all."""
     earlier = {}
-    names = ("scan", "stamp", "source_key", "laid_key", "mesh", "textures", "sources", *Laid._fields)
-    for table in manifest.batches(SCANS, names, ids):
+    names = ("scan", "stamp", "source_key", "laid_key", "mesh", "textures", "sources", "named")
+    for table in manifest.batches(SCANS, (*names, *Laid._fields), ids):
         for row in table.to_pylist():
             sources = [SourceFile(**file) for file in row["sources"]]
             laid = Laid(*(row[name] for name in Laid._fields))
-            scan_key = keys.of_scan(looks_of(row["mesh"], row["textures"], sources), laid)
+            looks = looks_of(row["mesh"], (*row["textures"], *row["named"]), sources)
             marks = keys.marks_of(row["source_key"], row["laid_key"])
-            earlier[row["scan"]] = _Was(row["stamp"], Looks(scan_key, marks))
+            seen = Looks(keys.of_scan(looks, laid), marks)
+            earlier[row["scan"]] = _Was(row["stamp"], tuple(row["named"]), seen)
     return earlier
 
 
 def _without_rejects(
-    why: U8, ids: Sequence[str], stamps: Sequence[str], request: RenderRequest, manifest: Manifest
+    why: U8, subjects: Sequence[Subject], now: _Stamps, request: RenderRequest, manifest: Manifest
 ) -> tuple[RejectRow, ...]:
     """Rejects that would be rejected again, of whom anything is wanted; from now on nothing is."""
-    places = {scan: s for s, scan in enumerate(ids)}
+    places = {subject.id: s for s, subject in enumerate(subjects)}
     skipped = []
     for row in rows_of(RejectRow, manifest.rejects()):
         s = places.get(row.scan)
         if s is None or row.code_version != code_version() or not why[s].any():
             continue
-        if row.stamp == refusal_of(stamps[s], request):
+        if row.stamp == refusal_of(now.of(subjects[s], row.named), request):
             why[s] = 0
             skipped.append(row)
     return tuple(skipped)

@@ -27,7 +27,6 @@ from pipeline.stages import record
 from pipeline.stages.inspect import refusal_of
 
 _MARKS = frozenset({KEYPOINTS_FILE, OVERLAY_FILE})
-_NOT_SEEN = Inspected((), "", "", "")
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def inspect(errand: Errand, need: Need) -> Inspected:
     """The scan's files, as they are now."""
     here, known = shop(errand), need.known
     if known:
-        return Inspected(known.sources, known.source_key, known.stamp, known.laid_key)
+        return Inspected(known.sources, known.source_key, known.stamp, known.laid_key, known.named)
     return inspecting.run(errand.work, need.subject, need.said, here.wishes)
 
 
@@ -96,7 +95,7 @@ def align(errand: Errand, need: Need, found: Inspected) -> Alignment:
 def render(errand: Errand, need: Need, found: Inspected, alignment: Alignment) -> Drawn:
     """The pictures that are not up to date, drawn and written."""
     here, subject, known = shop(errand), need.subject, need.earlier
-    files = looks_of(subject.mesh, subject.textures, found.sources)
+    files = looks_of(subject.mesh, (*subject.textures, *found.named), found.sources)
     scan_key = here.keys.of_scan(files, laid_as(alignment))
     looks = Looks(scan_key, here.keys.marks_of(found.source_key, found.laid_key))
     wanted = here.lacking(need, looks)
@@ -125,8 +124,8 @@ def rows(errand: Errand, need: Need, *found: Any) -> Made:  # noqa: ANN401  what
     folder, request = errand.work.manifests, errand.request
     fault = next((one for one in found if isinstance(one, Fault)), None)
     if fault:
-        seen = found[0] if isinstance(found[0], Inspected) else _NOT_SEEN
-        refused = replace(seen, stamp=refusal_of(need.stamp, request))
+        seen = found[0] if isinstance(found[0], Inspected) else need.unseen
+        refused = replace(seen, stamp=refusal_of(seen.stamp, request))
         journal.reject(folder, record.reject_row(fault, refused))
         return Made(fault=fault)
     inspected, alignment, drawn, marked = found

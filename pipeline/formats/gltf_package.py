@@ -23,6 +23,7 @@ _MAGIC, _JSON, _BINARY = b"glTF", b"JSON", b"BIN\x00"
 _HEAD = 12  # bytes: magic, version, length
 _CHUNK = 8  # bytes: length, kind
 _LIMIT = 1 << 32
+_ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:|//")
 _MOST_ITEMS = 1 << 16  # each takes a hundred times the room that it takes in the file
 
 
@@ -91,7 +92,7 @@ class Package:
                 return memoryview(base64.b64decode(body, validate=True))
             except (binascii.Error, ValueError) as error:
                 raise holder.fault(f"uri is not whole base64: {error}") from error
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:|//", uri):
+        if _ELSEWHERE.match(uri):
             raise holder.fault(f"uri {_shown(uri)} is not a file beside this one; nothing is fetched")
         folder = self.path.parent
         try:
@@ -100,6 +101,13 @@ class Package:
                 return memoryview(stream.read(min(most, size)))
         except (OSError, ValueError) as error:
             raise holder.fault(f"uri {_shown(uri)} cannot be read: {error}") from error
+
+    def beside(self) -> Iterator[str]:
+        """The names of files beside this one that it has its buffers and pictures from."""
+        for holder in (*self.tree.items("buffers"), *self.tree.items("images")):
+            uri = holder.get("uri")
+            if uri and isinstance(uri.value, str) and not _ELSEWHERE.match(uri.value):
+                yield unquote(uri.value)
 
 
 def item(tree: Node, name: str, index: int, owner: Node) -> Node:

@@ -189,8 +189,8 @@ class Block:
             self.text[np.cumsum(step[:-1], dtype=np.int8) > 0] = _SPACE
 
 
-def blocks(stream: BinaryIO) -> Iterator[Block]:
-    """The file's lines in blocks, each ending with a newline."""
+def blocks(stream: BinaryIO, holding: bytes = b"") -> Iterator[Block]:
+    """The file's lines in blocks, each ending with a newline; if `holding` is given, those that hold it."""
     offset, rest = 0, b""
     while more := stream.read(BLOCK):
         text = rest + more
@@ -199,10 +199,10 @@ def blocks(stream: BinaryIO) -> Iterator[Block]:
         end = _whole_lines(text)
         if end == 0 and len(text) > BLOCK:
             raise LineError(offset, f"this line is longer than {BLOCK} bytes")
-        if end:
+        if end and text.find(holding, 0, end) >= 0:
             yield Block(text[:end], offset)
         offset, rest = offset + end, text[end:]
-    if rest:
+    if rest and holding in rest:
         yield Block(rest + b"\n", offset)
 
 

@@ -5,6 +5,7 @@ Refuses to open any other file, and to change a number.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +28,7 @@ from pipeline.formats.obj_lines import (
 from pipeline.records import F32, I32, U8
 
 _COLORED = (6, 7)  # numbers of a vertex that end with a colour: x y z r g b, and perhaps alpha
+_LIBRARY = b"mtllib"
 _KINDS = {VERTEX: ("a vertex", 7), TEXTURE: ("a texture coordinate", 3), NORMAL: ("a normal", 3)}
 
 
@@ -76,6 +78,18 @@ def parse(path: Path) -> ObjText:
         raise FormatError(f"{path}: {error.strerror or error}") from error
 
 
+def libraries_in(path: Path) -> Iterator[str]:
+    """The names of material files, as `parse` finds them, without the time that the numbers take."""
+    try:
+        with path.open("rb") as stream:
+            for block in blocks(stream, _LIBRARY):
+                yield from (name for _, word, name in _named(block) if word == _LIBRARY and name)
+    except LineError as fault:
+        raise FormatError(f"{path}: line {line_number(path, fault.offset)}: {fault}") from fault
+    except OSError as error:
+        raise FormatError(f"{path}: {error.strerror or error}") from error
+
+
 def _add(sheets: _Sheets, block: Block) -> None:
     """Read one block behind those before it."""
     known = {}
@@ -94,14 +108,19 @@ def _add(sheets: _Sheets, block: Block) -> None:
         faces = faces_of(part, (before[0], before[1], before[2]))
         sheets.faces.append(faces)
         lines, ends = part.lines, np.concatenate([[0], np.cumsum(faces.counts)])
-    for line, sentence in block.sentences():
-        word, _, rest = sentence.partition(b" ")
-        name = rest.strip().decode("utf-8", "surrogateescape")
-        if word == b"mtllib" and name:
+    for line, word, name in _named(block):
+        if word == _LIBRARY and name:
             sheets.libraries[name] = None
         elif word == b"usemtl":
             sheets.uses.append((sheets.triangles + int(ends[np.searchsorted(lines, line)]), name))
     sheets.triangles += int(ends[-1])
+
+
+def _named(block: Block) -> Iterator[tuple[int, bytes, str]]:
+    """Lines that hold names: the number in the block, the first word, and the rest."""
+    for line, sentence in block.sentences():
+        word, _, rest = sentence.partition(b" ")
+        yield line, word, rest.strip().decode("utf-8", "surrogateescape")
 
 
 def _check_width(offsets: I64, kind: int, values: F32) -> None:

@@ -44,14 +44,8 @@ def locate(name: str, folder: Path, root: Path) -> Path:
     further. Absolute names are of somebody else's machine: only their last part is looked for, in `folder`.
     Symbolic links are the user's own and are followed.
     """
-    plain = name.replace("\\", "/")
-    if plain.startswith("/") or re.match(r"[A-Za-z]:", plain):
-        plain = re.split(r"[/:]", plain)[-1]
-    top = Path(os.path.normpath(root.absolute()))
-    place = Path(os.path.normpath((folder / plain).absolute()))
-    if not plain or not place.is_relative_to(top) or place == top:
-        raise FormatError(f"{folder}: {name!r} does not lead to a file under {top}")
-    if _is_file(place):
+    place, top = _place_of(name, folder, root), _top_of(root)
+    if is_file(place):
         return place
     found = top
     for part in place.relative_to(top).parts:
@@ -63,9 +57,24 @@ def locate(name: str, folder: Path, root: Path) -> Path:
         if not alike:
             raise FormatError(f"{folder}: {name!r} asks for {part!r} in {found}; put it there")
         found /= part if part in alike else alike[0]
-    if not _is_file(found):
+    if not is_file(found):
         raise FormatError(f"{found}: is not a file")
     return found
+
+
+def places_of(name: str, folder: Path, root: Path) -> tuple[Path, ...]:
+    """Where `locate` looks for a file, whether it is there or not: as it is written, and as it is spelt.
+
+    A name that leads outside `root` leads nowhere.
+    """
+    try:
+        place = _place_of(name, folder, root)
+    except FormatError:
+        return ()
+    try:
+        return tuple(dict.fromkeys((place, locate(name, folder, root))))
+    except FormatError:
+        return (place,)
 
 
 def is_there(name: str, folder: Path, root: Path) -> bool:
@@ -75,6 +84,14 @@ def is_there(name: str, folder: Path, root: Path) -> bool:
     except FormatError:
         return False
     return True
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no file can have is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def read_texture(path: Path, most_pixels: int = MOST_PIXELS) -> U8:
@@ -139,12 +156,19 @@ def _copied(image: Image.Image) -> U8:
     return pixels
 
 
-def _is_file(path: Path) -> bool:
-    """Whether there is such a file; a name that no file can have is none."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
+def _place_of(name: str, folder: Path, root: Path) -> Path:
+    """Where a name leads, as it is written."""
+    plain = name.replace("\\", "/")
+    if plain.startswith("/") or re.match(r"[A-Za-z]:", plain):
+        plain = re.split(r"[/:]", plain)[-1]
+    top, place = _top_of(root), Path(os.path.normpath((folder / plain).absolute()))
+    if not plain or not place.is_relative_to(top) or place == top:
+        raise FormatError(f"{folder}: {name!r} does not lead to a file under {top}")
+    return place
+
+
+def _top_of(root: Path) -> Path:
+    return Path(os.path.normpath(root.absolute()))
 
 
 def _folded(name: str) -> str:

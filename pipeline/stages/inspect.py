@@ -1,21 +1,28 @@
 """Inspect: what a scan is made from. Its stamp tells by names, sizes and times whether to look again.
 
-Writes nothing. Refuses to open a scan: `run` reads bytes, and the rest does not even do that.
+Writes nothing. Refuses to decode a scan: `run` reads bytes, and what other files they name; the rest does
+not even do that.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pipeline.config import RenderRequest
-from pipeline.errors import Excluded
+from pipeline.datasets.scans import companions_of
+from pipeline.errors import Excluded, FormatError
 from pipeline.formats.body_files import find_models, model_folder
 from pipeline.formats.digest import source_file
+from pipeline.formats.texture import places_of
 from pipeline.keys import EDITION, digest_of_causes, source_key
 from pipeline.records import Cleaning, Override, Subject
-from pipeline.rows import Inspected
+from pipeline.rows import Inspected, SourceFile
 from pipeline.store import Workspace
+
+_MOST_BYTES = 1 << 34  # of files that one scan's own name; who names more means harm
 
 _Seen = tuple[int, int] | None  # a file's length, and when it was changed; None = it is not there
 
@@ -39,13 +46,23 @@ def run(work: Workspace, subject: Subject, said: Override | None, wishes: Wishes
     """What one scan is made from, every file of it read."""
     if said and said.exclude:
         raise Excluded(f"left out by {said.place}{f': {said.note}' if said.note else ''}")
-    stamp = stamp_of(work, subject, said, wishes)  # first: what changes while it is read is looked at again
-    sources = tuple(source_file(work.root, name) for name in files_of(subject))
-    return Inspected(sources, source_key(sources), stamp, laid_key_of(subject, said, wishes))
+    own, named = files_of(subject), list[str]()
+    seen = _seen_of(work, own)  # each before it is read: what changes meanwhile is looked at again
+    for name in companions_of(work, subject):
+        seen.setdefault(name, _seen_as_named(work, name))
+        named.append(name)
+    sources = (*(source_file(work.root, name) for name in own), *_read(work, set(named) - set(own)))
+    return Inspected(
+        sources=sources,
+        source_key=source_key(sources),
+        stamp=_stamp(subject, said, wishes, seen),
+        laid_key=laid_key_of(subject, said, wishes),
+        named=tuple(named),
+    )
 
 
 def files_of(subject: Subject) -> tuple[str, ...]:
-    """All that is read of a subject, below the data folder, each once."""
+    """A subject's own files, below the data folder, each once."""
     names = (
         *(subject.mesh, *subject.textures, subject.parameters),
         *(subject.registered, subject.joints, subject.cameras),
@@ -53,16 +70,16 @@ def files_of(subject: Subject) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def stamp_of(work: Workspace, subject: Subject, said: Override | None, wishes: Wishes) -> str:
+def stamp_of(
+    work: Workspace, subject: Subject, said: Override | None, wishes: Wishes, named: Sequence[str] = ()
+) -> str:
     """A digest of all by which it can be told, with every file shut, that a scan is as it was.
 
-    A file that is not there is a part of it; what a user says only where it changes what is made.
+    `named` are the files that its own were found to name. A file that is not there is a part of it; what a
+    user says only where it changes what is made.
     """
-    root = f"{work.root}{os.sep}"
-    files = [(name, _seen(root + name)) for name in files_of(subject)]
-    facts = [subject.split, subject.attributes, subject.textures, subject.mesh]
-    excluded = [said.place, said.note] if said and said.exclude else None
-    return digest_of_causes([files, facts, excluded, _laid_by(subject, said, wishes)])
+    seen = {name: _seen_as_named(work, name) for name in named}
+    return _stamp(subject, said, wishes, seen | _seen_of(work, files_of(subject)))
 
 
 def laid_key_of(subject: Subject, said: Override | None, wishes: Wishes) -> str:
@@ -83,6 +100,36 @@ def _laid_by(subject: Subject, said: Override | None, wishes: Wishes) -> list[ob
     cleaning = [wishes.cleaning.fragments_under, wishes.cleaning.floor]
     bodies = wishes.models if subject.parameters or subject.registered else ()
     return [EDITION, subject.gender, subject.joints_kind, turned, cleaning, bodies]
+
+
+def _stamp(subject: Subject, said: Override | None, wishes: Wishes, seen: Mapping[str, _Seen]) -> str:
+    facts = [subject.split, subject.attributes, subject.textures, subject.mesh]
+    excluded = [said.place, said.note] if said and said.exclude else None
+    return digest_of_causes([sorted(seen.items()), facts, excluded, _laid_by(subject, said, wishes)])
+
+
+def _read(work: Workspace, named: Iterable[str]) -> Iterator[SourceFile]:
+    """Those of the named files that can be read; of the rest the reader complains, if it needs them."""
+    left = _MOST_BYTES
+    for name in sorted(named):
+        path = work.absolute(name)
+        with suppress(FormatError, OSError):
+            if path.is_file() and (size := path.stat().st_size) <= left:
+                left -= size
+                yield source_file(work.root, name)
+
+
+def _seen_of(work: Workspace, names: Iterable[str]) -> dict[str, _Seen]:
+    root = f"{work.root}{os.sep}"
+    return {name: _seen(root + name) for name in names}
+
+
+def _seen_as_named(work: Workspace, name: str) -> _Seen:
+    """A file as a reader would find it, who overlooks wrong case."""
+    found = _seen(f"{work.root}{os.sep}{name}")
+    for place in () if found else places_of(name, work.root, work.root)[1:]:
+        found = _seen(str(place))
+    return found
 
 
 def _seen(path: str) -> _Seen:
