@@ -239,7 +239,7 @@ def test_jobs_with_nothing_to_do_are_let_go(
     slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch, "_LOOK", 0.3)
-    monkeypatch.setattr(batch, "_IDLE_LOOKS", 2)
+    monkeypatch.setattr(batch, "IDLE_LOOKS", 2)
     left: list[str] = []
 
     def release() -> None:
@@ -260,6 +260,7 @@ def test_jobs_with_nothing_to_do_are_let_go(
         *_, last = those.carry_out(WAIT, tmp_path, jobs_of(items()))
         watcher.join()
         assert left == [last.value]
+    assert len([*tmp_path.glob("job-*.log")]) == 3  # no other was asked for in their place
 
 
 @pytest.mark.slurm

@@ -30,7 +30,7 @@ from pipeline.graph.sites import SETTINGS, Site, hushed, without_interrupts
 
 _ROLES = ("client", "scheduler", "worker")
 _LOOK = 10.0  # seconds between looks at what Slurm says
-_IDLE_LOOKS = 6  # in a row at which a job has nothing to do, after which it is let go
+IDLE_LOOKS = 6  # in a row at which a job has nothing to do, after which it is let go
 _FRUITLESS = (
     3  # times the jobs there may be, of jobs in a row without a worker, after which none is asked for
 )
@@ -63,7 +63,7 @@ def open_site(profile: Profile, workers: int | None, environment: Mapping[str, s
             slurm.try_out(cluster.job_script())
             client = Client(cluster, name="scan2k", set_as_default=False)
             stack.callback(client.close)
-        keeper = _Keeper(cluster, profile)
+        keeper = Keeper(cluster, profile)
         stack.callback(keeper.end)
         keeper.begin()
     except BaseException:
@@ -90,7 +90,7 @@ def fewer(profile: Profile, workers: int | None) -> Profile:
 def _certified(folder: Path) -> Iterator[Security]:
     """A new certificate, in files that only this user can read, and that are gone afterwards."""
     made = Security.temporary()
-    with TemporaryDirectory(prefix="certificate-", dir=folder) as place:
+    with TemporaryDirectory(prefix="certificate-", dir=folder, ignore_cleanup_errors=True) as place:
         paths = {}
         for name in ("ca_file", "worker_cert", "worker_key"):
             paths[name] = str(Path(place) / f"{name}.pem")
@@ -124,7 +124,7 @@ def _cluster(options: Mapping[str, Any]) -> Any:  # noqa: ANN401  the library ha
         raise ConfigError(f"the scheduler cannot be started here: {error}") from error
 
 
-class _Keeper:
+class Keeper:
     """Keeps the jobs of a cluster at their number, in the thread of the cluster's loop.
 
     Dask's own way to adapt does not know that a job may have several workers, nor that it may end early.
@@ -135,6 +135,7 @@ class _Keeper:
         self._cluster = cluster
         self._profile = profile
         self._came: set[str] = set()  # jobs of which a worker was seen
+        self._wanted = profile.jobs
         self._worked = False
         self._idle: Counter[str] = Counter()
         self._fruitless = 0
@@ -158,7 +159,7 @@ class _Keeper:
         return self._numbers
 
     async def _begin(self) -> None:
-        await self._ask(self._profile.jobs)
+        await self._ask(self._wanted)
         self._keeping = asyncio.create_task(self._keep())
 
     async def _end(self) -> None:
@@ -170,7 +171,7 @@ class _Keeper:
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(_LOOK)
-            await self._look()
+            await self.look()
 
     async def _ask(self, jobs: int, without: Collection[str] = ()) -> None:
         """Cancel jobs, and submit others until there are so many."""
@@ -179,10 +180,10 @@ class _Keeper:
                 await self._cluster.scale_down(without)
             self._cluster.scale(jobs=jobs)
             await self._cluster
-        except RuntimeError as error:  # what sbatch said is in its last line
+        except (OSError, RuntimeError) as error:  # what sbatch said is in its last line
             self.refusal = str(error).strip().rpartition("\n")[2]
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
         """Do away with jobs that ended or have nothing to do, and ask for others in their place."""
         numbers = {name: job.job_id for name, job in self._cluster.workers.items()}
         known = await asyncio.to_thread(slurm.standings)
@@ -193,15 +194,11 @@ class _Keeper:
         ended = numbers.keys() - alive
         workers = self._workers()
         self._count(ended, workers)
-        idle = self._idlers(alive, workers)
-        spare = [name for name, looks in idle.items() if looks >= _IDLE_LOOKS]
-        if idle:
-            spare += alive - workers.keys()
-        away = [*ended, *spare[: max(0, len(alive) - self._profile.jobs_least)]]
-        target = self._profile.jobs_least if idle else self._profile.jobs
-        if self._fruitless >= _FRUITLESS * self._profile.jobs:
-            target = 0
-        await self._ask(max(target, len(numbers) - len(away)), away)
+        spare = self._spare(alive, workers)[: max(0, len(alive) - self._profile.jobs_least)]
+        if spare:
+            self._wanted = len(alive) - len(spare)
+        hopeless = self._fruitless >= _FRUITLESS * self._profile.jobs
+        await self._ask(len(alive) - len(spare) if hopeless else self._wanted, [*ended, *spare])
 
     def _workers(self) -> dict[str, list[Any]]:
         """The workers that the scheduler knows, by job."""
@@ -221,11 +218,11 @@ class _Keeper:
         self._fruitless += len(ended - self._came)
         self._came -= ended
 
-    def _idlers(self, alive: set[str], workers: Mapping[str, list[Any]]) -> Counter[str]:
-        """For how many looks each job's workers have had nothing to do, once there was anything at all."""
+    def _spare(self, alive: set[str], workers: Mapping[str, list[Any]]) -> list[str]:
+        """Jobs with nothing to do for some looks, once there was work; those that wait go before them."""
         busy = {name for name, those in workers.items() if any(worker.processing for worker in those)}
         self._worked = self._worked or bool(busy)
         if self._worked:
-            idle = alive & workers.keys() - busy
-            self._idle = Counter({name: self._idle[name] + 1 for name in idle})
-        return self._idle
+            self._idle = Counter({name: self._idle[name] + 1 for name in alive & workers.keys() - busy})
+        idle = [name for name, looks in self._idle.items() if looks >= IDLE_LOOKS]
+        return [*(alive - workers.keys()), *idle] if idle else []
