@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 
 import psutil
 from distributed import Future, KilledWorker
+from distributed.client import ClosedClientError
 from toolz import compose
 
 from pipeline.errors import ConfigError
@@ -113,6 +114,8 @@ class Crew:
     ) -> None:
         if kind or self._stopped or self._chains:
             self.stop()
+        with suppress(ClosedClientError):  # or the scheduler cannot tell us that we are gone, and complains
+            self._client.unsubscribe_topic("all")
         self._site.close()
 
     def carry_out(self, plan: Plan, errand: Any, take: Take) -> Iterator[Outcome]:  # noqa: ANN401
