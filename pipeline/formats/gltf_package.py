@@ -104,10 +104,12 @@ class Package:
 
     def beside(self) -> Iterator[str]:
         """The names of files beside this one that it has its buffers and pictures from."""
-        for holder in (*self.tree.items("buffers"), *self.tree.items("images")):
-            uri = holder.get("uri")
-            if uri and isinstance(uri.value, str) and not _ELSEWHERE.match(uri.value):
-                yield unquote(uri.value)
+        tree = self.tree.value if isinstance(self.tree.value, dict) else {}
+        lists = [tree.get(name) for name in ("buffers", "images")]
+        for holder in (holder for some in lists if isinstance(some, list) for holder in some):
+            uri = holder.get("uri") if isinstance(holder, dict) else None
+            if isinstance(uri, str) and not _ELSEWHERE.match(uri):
+                yield unquote(uri)
 
 
 def item(tree: Node, name: str, index: int, owner: Node) -> Node:

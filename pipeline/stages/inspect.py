@@ -49,7 +49,7 @@ def run(work: Workspace, subject: Subject, said: Override | None, wishes: Wishes
     own, named = files_of(subject), list[str]()
     seen = _seen_of(work, own)  # each before it is read: what changes meanwhile is looked at again
     for name in companions_of(work, subject):
-        seen.setdefault(name, _seen_as_named(work, name))
+        seen = _seen_as_named(work, name) | seen
         named.append(name)
     sources = (*(source_file(work.root, name) for name in own), *_read(work, set(named) - set(own)))
     return Inspected(
@@ -78,7 +78,9 @@ def stamp_of(
     `named` are the files that its own were found to name. A file that is not there is a part of it; what a
     user says only where it changes what is made.
     """
-    seen = {name: _seen_as_named(work, name) for name in named}
+    seen = dict[str, _Seen]()
+    for name in named:
+        seen |= _seen_as_named(work, name)
     return _stamp(subject, said, wishes, seen | _seen_of(work, files_of(subject)))
 
 
@@ -119,17 +121,18 @@ def _read(work: Workspace, named: Iterable[str]) -> Iterator[SourceFile]:
                 yield source_file(work.root, name)
 
 
+def _seen_as_named(work: Workspace, name: str) -> dict[str, _Seen]:
+    """A file as it lies there; if it does not, with the one that a reader takes for it, of other case."""
+    seen = _seen_of(work, [name])
+    if seen[name] is None:
+        others = places_of(name, work.root, work.root)[1:]
+        seen |= _seen_of(work, (os.path.relpath(place, work.root) for place in others))
+    return seen
+
+
 def _seen_of(work: Workspace, names: Iterable[str]) -> dict[str, _Seen]:
     root = f"{work.root}{os.sep}"
     return {name: _seen(root + name) for name in names}
-
-
-def _seen_as_named(work: Workspace, name: str) -> _Seen:
-    """A file as a reader would find it, who overlooks wrong case."""
-    found = _seen(f"{work.root}{os.sep}{name}")
-    for place in () if found else places_of(name, work.root, work.root)[1:]:
-        found = _seen(str(place))
-    return found
 
 
 def _seen(path: str) -> _Seen:
