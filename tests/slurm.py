@@ -143,6 +143,11 @@ def _write(folder: Path) -> None:
     port, node_port = _free_ports(2)
     conf = CONF.format(folder=folder, host=_host(), port=port, node_port=node_port)
     (folder / "slurm.conf").write_text(conf)
+    if _version() >= (
+        23,
+        11,
+    ):  # which wants to be told that there are none; those before do not know the word
+        (folder / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
     (folder / "gres.conf").write_text("".join(f"Name=gpu Type=card File={file}\n" for file in CARDS))
 
 
@@ -188,6 +193,14 @@ def _answers(slurm: Slurm) -> bool:
 def _path() -> str:
     """Where programs are, those of root included."""
     return f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+
+
+def _version() -> tuple[int, ...]:
+    """Of Slurm, such as 22, 5, 8."""
+    ask = subprocess.run(
+        ["slurmd", "-V"], env={"PATH": _path()}, capture_output=True, text=True, check=True
+    )
+    return tuple(int(part) for part in ask.stdout.split()[-1].split(".") if part.isdigit())
 
 
 def _host() -> str:
