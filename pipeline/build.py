@@ -37,7 +37,7 @@ from pipeline.conduct.wording import lines_of
 from pipeline.config import Conduct, RenderRequest
 from pipeline.errors import ConfigError, ManifestError
 from pipeline.export.chosen import choose
-from pipeline.export.lists import write_lists
+from pipeline.export.lists import is_for_lists, write_lists
 from pipeline.graph.crew import Terms, open_crew
 from pipeline.graph.plan import Crew, Outcome, Step
 from pipeline.graph.profile import read_profile
@@ -93,7 +93,7 @@ def render(request: RenderRequest, watch: Watch, conduct: Conduct = _USUAL) -> S
             with _folding(build, standing):
                 if build.needs.total.scans:
                     _make(build, tally, standing, Jobs(iter(build.needs), lambda: stopping.asked), terms)
-            _describe(build.work, watch)
+            _describe(build, watch)
             done = tally.summary(time.monotonic() - started, stopping.asked, _places(request, book))
         book.table(lines_of(done))
         _require_some(done, conduct)
@@ -265,15 +265,17 @@ def _facts(request: RenderRequest) -> Facts:
     return Facts(request.dataset, _LICENCE, config, code_version())
 
 
-def _describe(work: Workspace, watch: Watch) -> None:
+def _describe(build: _Build, watch: Watch) -> None:
     """Write the lists that published loaders read, and the description, if the manifest has changed."""
-    described = work.manifests / croissant.FILE
+    work = build.work
+    described, listed = work.manifests / croissant.FILE, work.list_file("all")
     changed = max((work.manifests / kind.file).stat().st_mtime for kind in KINDS)
-    if described.exists() and described.stat().st_mtime >= changed and work.list_file("all").exists():
+    is_described = described.exists() and described.stat().st_mtime >= changed
+    if is_described and (listed.exists() or not is_for_lists(build.request)):
         return
     try:
         if open_manifest(work.manifests).counts[VIEWS.name]:
-            write_lists(choose(work), work.list_file("all").parent)
+            write_lists(choose(work), listed.parent)
     except ManifestError as error:
         watch.say(f"the lists are left as they are: {error}")
     croissant.describe(work.manifests)  # last: it tells that both were written

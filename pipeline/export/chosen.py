@@ -19,16 +19,18 @@ from pipeline.store import Workspace
 
 Row = dict[str, Any]  # a ViewRow by its columns' names
 SPLITS = ("train", "val", "test")
+_MOST_TOLD = 3  # files
 _ROWS_AT_ONCE = 256
 _ROWS_A_LOOK = 16
 _LOOKERS = 16  # at files; a network's answers take their time
 
 
 class DisagreementError(ManifestError):
-    """Files are not what their rows say; one line each."""
+    """Files are not what their rows say; one line each, of which the message has the first few."""
 
     def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("; ".join(faults))
+        more = len(faults) - _MOST_TOLD
+        super().__init__("; ".join([*faults[:_MOST_TOLD], *([f"and {more:,} more"] if more > 0 else [])]))
         self.faults = tuple(faults)
 
 

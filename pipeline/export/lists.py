@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.atomic import replacing
-from pipeline.config import PERSPECTIVE
+from pipeline.config import PERSPECTIVE, RenderRequest
 from pipeline.errors import ManifestError
 from pipeline.export.chosen import SPLITS, Choice, DisagreementError, Row
 
@@ -44,6 +44,13 @@ def write_lists(choice: Choice, folder: Path) -> dict[str, int]:
                 f"which the lists name; `scan2k render {choice.work.dataset}` makes them"
             )
     return counts
+
+
+def is_for_lists(request: RenderRequest) -> bool:
+    """Whether views that are made as asked are in the lists."""
+    formats = {request.image_format, request.geometry_format}
+    passes = {"shaded", "color", "depth"} <= {*request.passes}
+    return passes and formats == {"png"} and PERSPECTIVE in request.projections
 
 
 def is_listed(row: Row) -> bool:
