@@ -20,6 +20,7 @@ from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo", "scontrol")
 CARDS = ("/dev/zero", "/dev/full")  # any devices will do: nobody opens them
+KNOWS_NO_CGROUPS = (24, 5)  # from this version on Slurm wants to be told; earlier ones do not know the word
 PATIENCE = 60.0  # seconds; it takes one or two
 CONF = """
 ClusterName=scan2k
@@ -143,10 +144,7 @@ def _write(folder: Path) -> None:
     port, node_port = _free_ports(2)
     conf = CONF.format(folder=folder, host=_host(), port=port, node_port=node_port)
     (folder / "slurm.conf").write_text(conf)
-    if _version() >= (
-        23,
-        11,
-    ):  # which wants to be told that there are none; those before do not know the word
+    if _version() >= KNOWS_NO_CGROUPS:
         (folder / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
     (folder / "gres.conf").write_text("".join(f"Name=gpu Type=card File={file}\n" for file in CARDS))
 
