@@ -77,8 +77,9 @@ def times(data: Path) -> dict[str, int]:
 
 
 def _names(data: Path) -> list[str]:
-    found = [path for folder in _OURS for path in (data / folder).rglob("*") if path.is_file()]
-    return sorted(str(path.relative_to(data)) for path in found)
+    """Without what a process was writing when it was killed, whose names nobody reads."""
+    found = [path for folder in _OURS for path in (data / folder).rglob("[!.]*")]
+    return sorted(str(path.relative_to(data)) for path in found if path.is_file())
 
 
 def rows(data: Path) -> dict[str, list[dict[str, Any]]]:
