@@ -162,13 +162,15 @@ class Crew:
         """
         mark = f"{self._token}.{next(self._serials)}"
         tasks = {f"{step.name}-{job.name}-{mark}": step.name for step in steps}
-        submit = partial(self._client.submit, workers=[address], pure=False)
-        last: Any = pickle.dumps(_Sealed(brief, pickle.dumps(job.item)))
         onward: list[Callable[[Any], Any]] = [methodcaller("onward") for _ in tasks]
         onward[0] = compose(onward[0], pickle.loads)
         onward[-1] = compose(attrgetter("value"), onward[-1])
-        for run, task in zip(onward, tasks, strict=True):
-            last = submit(run, last, key=task)
+        before = [
+            pickle.dumps(_Sealed(brief, pickle.dumps(job.item))),
+            *tasks,
+        ]  # named, a task is its result
+        graph = {task: (run, it) for task, run, it in zip(tasks, onward, before, strict=False)}
+        (last,) = self._client.get(graph, list(tasks)[-1:], workers=[address], sync=False)
         chain = _Chain(address, tasks, last)
         assert self._client.loop  # as long as it is open
         self._client.loop.add_callback(self._await, chain)

@@ -47,6 +47,7 @@ SETTINGS = {
     "distributed.worker.memory.terminate": _ENDED,
     "distributed.worker.profile.enabled": False,
     "distributed.diagnostics.nvml": False,
+    "distributed.admin.low-level-log-length": 100,  # or messages of a thousand jobs are kept
     "distributed.admin.tick.limit": "1h",  # code that keeps the interpreter to itself is no news
 }
 
