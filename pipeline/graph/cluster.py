@@ -257,8 +257,9 @@ class Crew:
         return Outcome(self._roster.finish(address), event.value)
 
     def _look(self) -> None:
-        """Compare who is here with what the scheduler knows, and see how much memory they take."""
+        """See to it that all are here, compare them with whom the scheduler knows, and weigh them."""
         self._looked = time.monotonic()
+        self._site.tend()
         workers = self._client.scheduler_info(n_workers=-1)["workers"]
         self._memory = sum(worker["metrics"].get("memory", 0) for worker in workers.values())
         known = self._roster.addresses()

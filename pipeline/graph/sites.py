@@ -57,7 +57,7 @@ class Site:
     """A cluster: its client, its dashboard, at most how many of its workers to use, and how it ends.
 
     `why` says why no worker may have come, `kill` ends at once whatever workers run here, and `close` what
-    is left.
+    is left. `tend` is called every few seconds, and starts workers anew that went for good.
     """
 
     client: Client
@@ -66,6 +66,7 @@ class Site:
     why: Callable[[], str]
     kill: Callable[[], None]
     close: Callable[[], None]
+    tend: Callable[[], None] = lambda: None
 
 
 def prepare_worker() -> None:
@@ -154,7 +155,15 @@ def local(workers: int | None, environment: Mapping[str, str]) -> Site:
             client.close()
             cluster.close()
 
-    return Site(client, cluster.dashboard_link, None, lambda: _local_why(ear), kill, close)
+    return Site(
+        client=client,
+        dashboard=cluster.dashboard_link,
+        most=None,
+        why=lambda: _local_why(ear),
+        kill=kill,
+        close=close,
+        tend=lambda: cluster.scale(count),
+    )
 
 
 def existing(address: str, workers: int | None, patience: float) -> Site:
