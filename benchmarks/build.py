@@ -6,8 +6,9 @@ Every build is `scan2k render` in a process of its own, timed from its start to 
 
 rate        Views a second of people of a million vertices, from PLY to manifest, with 0, 1 and 2 workers.
             `with start-up` is all views over all seconds of a build of --people; `running` is what --more
-            people more cost, so that all that a build does once is not in it. Beside each the same people
-            drawn and written, without keypoints and manifest (`ours` of benchmarks/render.py).
+            people more cost, so that all that a build does once is not in it. Beside it the same people
+            drawn and written in as many processes that are warm already, without digests, keypoints and
+            manifest (benchmarks/render.py): no build can be faster.
 profile     Where the time of such a build goes in one process (benchmarks/build_profile.py says how it is
             counted), --people and --more of them: the share outside reading, aligning, drawing, encoding
             and writing, and the seconds that a build takes once, however many scans it makes.
@@ -123,17 +124,17 @@ def scans_of(vertices: int, count: int, given: Path | None = None) -> Iterator[P
         return
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
-        elsewhere(write_people, SynthRequest(data, count, 0, "2k2k", vertices), print)
+        elsewhere(write_people, SynthRequest(data, count, 0, "2k2k", vertices), str)
         yield Workspace(data, DATASET).scans
 
 
 def rate(wish: argparse.Namespace) -> list[dict[str, Any]]:
     """Views a second, by how many workers there are."""
     found = []
+    with people(wish.scans, wish.people + wish.more) as data:
+        limits = {count: ours(data, count, None) for count in {max(number, 1) for number in wish.workers}}
     for workers in wish.workers:
         few, many = (_built(wish, count, workers) for count in (wish.people, wish.people + wish.more))
-        with people(wish.scans, wish.people + wish.more) as data:
-            limit = ours(data, max(workers, 1), None)
         running = VIEWS * wish.more / (many.seconds - few.seconds)
         found.append(
             {
@@ -146,7 +147,7 @@ def rate(wish: argparse.Namespace) -> list[dict[str, Any]]:
                 "running": running,
                 "start_up_seconds": few.seconds - VIEWS * wish.people / running,
                 "cpu_seconds_a_view": (many.cpu - few.cpu) / (VIEWS * wish.more),
-                "drawn_and_written": 1 / limit["seconds"],
+                "drawn_and_written": 1 / limits[max(workers, 1)]["seconds"],
             }
         )
     return found
@@ -270,14 +271,12 @@ PARTS: dict[str, Callable[[argparse.Namespace], Any]] = {
 
 def show_rate(found: list[dict[str, Any]]) -> None:
     """A row for each number of workers."""
-    print("| workers | views a second, with start-up | running | once, seconds | CPU seconds a view |")
-    print("|---|---|---|---|---|")
+    print("| workers | views a second, with start-up | running | drawn and written only", end="")
+    print(" | start-up, seconds | CPU seconds a view |\n|---|---|---|---|---|---|")
     for row in found:
-        numbers = f"{row['with_start_up']:.2f} | {row['running']:.2f} | {row['start_up_seconds']:.1f}"
-        print(f"| {row['workers']} | {numbers} | {row['cpu_seconds_a_view']:.2f} |")
-        print(
-            f"| {max(row['workers'], 1)}, drawn and written only | | {row['drawn_and_written']:.2f} | | |"
-        )
+        numbers = f"{row['with_start_up']:.2f} | {row['running']:.2f} | {row['drawn_and_written']:.2f}"
+        cost = f"{row['start_up_seconds']:.1f} | {row['cpu_seconds_a_view']:.2f}"
+        print(f"| {row['workers']} | {numbers} | {cost} |")
 
 
 def show_profile(found: dict[str, Any]) -> None:
@@ -306,7 +305,9 @@ def show_nothing(found: list[dict[str, Any]]) -> None:
 
 def show_scheduler(found: dict[str, Any]) -> None:
     """A row for each time that it was looked at."""
-    print("| scans | ms a scan | driver CPU ms a scan | driver MB | workers MB |\n|---|---|---|---|---|")
+    for name in ("here", "one worker", "one worker, no certificates"):
+        print(f"{name}: {', '.join(f'{what} {number:.2f}' for what, number in found[name].items())}")
+    print("\n| scans | ms a scan | driver CPU ms a scan | driver MB | workers MB |\n|---|---|---|---|---|")
     for row in found["many"]:
         times = f"{row['ms_a_scan']:.1f} | {row['driver_cpu_ms_a_scan']:.1f}"
         print(f"| {row['scans']:,} | {times} | {row['driver_mb']:.0f} | {row['workers_mb']:.0f} |")
