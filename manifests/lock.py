@@ -95,6 +95,9 @@ class BuildLock:
                 stream.write(json.dumps(asdict(_myself())).encode())
         except FileExistsError:
             raise ManifestError(f"another build began on {self.folder} just now; wait for it") from None
+        except OSError:
+            path.unlink(missing_ok=True)  # half a file would pass for somebody who began just now
+            raise
         numbers = _numbers(self.folder)
         if max(numbers) != number:  # it was made by somebody who had looked long ago
             path.unlink(missing_ok=True)

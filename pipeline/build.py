@@ -81,7 +81,7 @@ def render(request: RenderRequest, watch: Watch, conduct: Conduct = _USUAL) -> S
     """Make what of a dataset is not up to date, and say what was made."""
     started, standing = time.monotonic(), Standing()
     terms, work = _terms(request, conduct), workspace_of(request)
-    make_people(work, request, watch)
+    make_people(work, request, conduct, watch)
     watch.follow(standing)
     with _one_line(request), _begun(request, conduct, standing) as build, _logged(build, watch) as book:
         tally = Tally(build.needs, standing, watch, book)
@@ -139,7 +139,7 @@ def _make(build: _Build, tally: Tally, standing: Standing, jobs: Jobs, terms: Te
     errand = Errand(build.work, build.request, code_version(), build.lock.sign, build.conduct.force)
     standing.doing("waiting for workers" if terms.workers != 0 else "")
     try:
-        with open_crew(terms) as crew, _watched(crew, standing):
+        with open_crew(terms) as crew, _watched(crew, standing, jobs):
             for outcome in crew.carry_out(PLAN, errand, jobs.take):
                 standing.doing("")
                 _take_in(build, tally, jobs, outcome)
@@ -178,14 +178,16 @@ def _folding(build: _Build, standing: Standing) -> Iterator[None]:
 
 
 @contextmanager
-def _watched(crew: Crew, standing: Standing) -> Iterator[None]:
-    """While it lasts, the standing knows how the crew stands."""
+def _watched(crew: Crew, standing: Standing, jobs: Jobs) -> Iterator[None]:
+    """While it lasts, the standing knows how the crew stands, and a crew with nothing left to do ends."""
     over = Event()
 
     def look() -> None:
         while not over.wait(_GLANCE):
             facts = crew.standing()
             standing.crew(facts.workers, facts.memory_bytes, facts.dashboard, facts.in_flight)
+            if jobs.is_through:
+                crew.stop()  # it may be waiting for a first worker
 
     looker = Thread(target=look, name="crew", daemon=True)
     looker.start()
@@ -252,11 +254,10 @@ def _require_some(done: Summary, conduct: Conduct) -> None:
     """Refuse a dataset of which not one scan can be used: it is not what it was taken for."""
     if done.has_faults and not (done.scans_made or done.scans_kept or done.stopped or conduct.subjects):
         bad = sum(done.rejects.values()) + done.skipped_rejects
-        raise ConfigError(
-            f"none of the {bad:,} scans of {done.dataset} can be used; {done.places['log']} says why"
-            if "log" in done.places
-            else f"none of the {bad:,} scans of {done.dataset} can be used"
-        )
+        where = f"{done.places['log']} says why" if "log" in done.places else "look above for why"
+        if not done.rejects:
+            where = "they were refused before; --retry-rejects tries them again and says why"
+        raise ConfigError(f"none of the {bad:,} scans of {done.dataset} can be used; {where}")
 
 
 def _facts(request: RenderRequest) -> Facts:

@@ -11,13 +11,20 @@ import click
 from pipeline.commands.options import names
 from pipeline.config import Conduct
 
+
+def _subjects(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """Whom alone, separated by commas or spaces; an option without anybody is a slip, and not everybody."""
+    found = () if value is None else names(ctx, param, value)
+    if value is not None and not found:
+        raise click.BadParameter("names nobody; leave it out for all", ctx, param)
+    return found
+
+
 _OPTIONS = (
     click.option(
         "--subjects",
         metavar="ID,...",
-        callback=names,
-        default="",
-        show_default=False,
+        callback=_subjects,
         help="Whom alone: ids, ranges such as 00010-00020, wildcards such as 'rp_*'; all if not given.",
     ),
     click.option(

@@ -9,13 +9,13 @@ from dataclasses import replace
 
 from manifests.read import owners
 from pipeline import datasets
+from pipeline.conduct.selection import chosen
 from pipeline.conduct.standing import Watch
-from pipeline.config import RenderRequest
+from pipeline.config import Conduct, RenderRequest
 from pipeline.datasets import demo
 from pipeline.datasets.layouts import Layout, layout_of
 from pipeline.errors import ConfigError
-from pipeline.records import Survey
-from pipeline.stages import people
+from pipeline.records import Subject, Survey
 from pipeline.store import Workspace
 
 
@@ -37,18 +37,31 @@ def workspace_of(request: RenderRequest) -> Workspace:
 
 
 def survey_of(work: Workspace, request: RenderRequest) -> Survey:
-    """Everybody whose scans can be drawn; of the demo those who were asked for."""
-    found = datasets.survey(work, _layout_of(request))
+    """Everybody whose scans can be drawn; of the demo those who were asked for, made or not."""
+    layout = _layout_of(request)
     if work.dataset != demo.NAME:
-        return found
-    wanted = demo.ids(request.demo_people)
-    return replace(found, subjects=tuple(person for person in found.subjects if person.id in wanted))
+        return datasets.survey(work, layout)
+    expected = _demo_people(request)
+    if not any(work.absolute(person.mesh or "").exists() for person in expected):
+        return Survey(work.dataset, layout.name, layout.folder(work), layout.facts, expected, (), {})
+    found = datasets.survey(work, layout)
+    there = {person.id: person for person in found.subjects}
+    return replace(found, subjects=tuple(there.get(person.id, person) for person in expected))
 
 
-def make_people(work: Workspace, request: RenderRequest, watch: Watch) -> None:
+def make_people(work: Workspace, request: RenderRequest, conduct: Conduct, watch: Watch) -> None:
     """Have the demo's people made; other datasets' come from elsewhere."""
     if work.dataset == demo.NAME:
+        chosen(_demo_people(request), conduct.subjects)
+        from pipeline.stages import people  # noqa: PLC0415  who only looks does not wait for it
+
         people.run(work, request.demo_people, request.demo_vertices, request.seed, watch.scan)
+
+
+def _demo_people(request: RenderRequest) -> tuple[Subject, ...]:
+    """The demo's people who are asked for, as far as they are known before they are made."""
+    places = {name: f"obj/{demo.NAME}/{name}/{name}.ply" for name in demo.ids(request.demo_people)}
+    return tuple(Subject(demo.NAME, name, "train", mesh=place) for name, place in places.items())
 
 
 def _layout_of(request: RenderRequest) -> Layout:

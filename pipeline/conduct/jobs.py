@@ -25,6 +25,11 @@ class Jobs:
         self._rest: dict[str, deque[Need]] = {}  # of scans that were begun
         self._ready: deque[Job] = deque()
 
+    @property
+    def is_through(self) -> bool:
+        """Whether no more scans are begun, and none is in hand; any thread may ask."""
+        return self._is_over() and not self._rest
+
     def take(self) -> Job | None:
         """The next job; None = there is none, until one comes back."""
         if self._ready:

@@ -103,7 +103,7 @@ def lines_of(done: Summary) -> list[str]:
 def lines_of_plan(planned: Planned) -> list[str]:
     """What a build would do and why, as a table, and the first of those whom it would be about."""
     if not planned.scans:
-        title = f"{planned.dataset}: everything is up to date, nothing would be made"
+        title = f"{planned.dataset}: {_all_is_done(planned.skipped_rejects)}, nothing would be made"
     else:
         title = f"{planned.dataset}: what would be made, and why"
     rows: list[tuple[str, tuple[int, ...], str]] = [
@@ -132,8 +132,12 @@ def _verdict(done: Summary) -> str:
     if done.stopped:
         return "stopped early; the same command goes on from here"
     if not done.scans_made and not done.rejects:
-        return "everything is up to date"
+        return _all_is_done(done.skipped_rejects)
     return "done"
+
+
+def _all_is_done(skipped: int) -> str:
+    return "all that can be used is up to date" if skipped else "everything is up to date"
 
 
 def _before(skipped: int) -> list[tuple[str, tuple[int, ...], str]]:
