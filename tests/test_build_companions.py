@@ -186,6 +186,21 @@ def test_somebody_new_with_a_broken_picture_is_tried_again_with_another(data: Pa
     assert rows(data)[1] == {} and len(rows(data)[0]) == 3
 
 
+def test_a_picture_that_comes_later_is_noticed(tmp_path: Path) -> None:
+    """Whether a material is worn is not asked: one picture more is another scan."""
+    path = add_obj(tmp_path, "anna")
+    with path.with_suffix(".mtl").open("a") as stream:
+        stream.write("newmtl b\nmap_Kd later.bmp\n")
+    build(asked(tmp_path))
+    row = rows(tmp_path)[0]["anna"]
+    assert "obj/ours/anna/later.bmp" in {*row.named} - {file.path for file in row.sources}
+    assert is_whole(tmp_path) and build(asked(tmp_path)).scans_kept == 1
+    paint(path.with_name("later.bmp"), 90)
+    assert not is_whole(tmp_path)
+    assert build(asked(tmp_path)).views_made == VIEWS
+    assert is_whole(tmp_path) and build(asked(tmp_path)).scans_kept == 1
+
+
 def test_another_buffer_is_another_mesh(tmp_path: Path) -> None:
     buffer = add_gltf(tmp_path, "anna").with_name("a.bin")
     build(asked(tmp_path))

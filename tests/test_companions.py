@@ -368,14 +368,14 @@ def test_a_file_is_seen_before_it_is_opened(scan: Path, monkeypatch: pytest.Monk
 
 
 def opening(patch: pytest.MonkeyPatch, touched: Path | None = None) -> list[str]:
-    """The files that are opened from now on; one of them is changed whenever it is."""
+    """The files that are opened from now on; one of them is changed when it is for the first time."""
     opened, before = list[str](), io.open
 
     def noted(file: Path, mode: str, *others: object) -> object:
-        opened.append(str(file))
-        if file == touched:
+        if file == touched and str(file) not in opened:
             facts = file.stat()
             os.utime(file, ns=(facts.st_atime_ns, facts.st_mtime_ns + 1_000_000))
+        opened.append(str(file))
         return before(file, mode, *others)  # type: ignore[call-overload]
 
     patch.setattr(io, "open", noted)
