@@ -7,8 +7,10 @@ is the same, and a million files do for ten million.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +35,6 @@ from pipeline.rows import FILES, ScanRow
 from pipeline.store import Workspace
 
 _STEP = 2000  # scans whose rows are made together
-_FACTS = Facts("2K2K")
 
 
 def make_up_to_date(data: Path, scans: int, yaws: Sequence[int]) -> RenderRequest:
@@ -45,13 +46,14 @@ def make_up_to_date(data: Path, scans: int, yaws: Sequence[int]) -> RenderReques
     subjects = survey(work, layout_of(request.dataset)).subjects
     _write_images(work, request, subjects)
     keys = Keys(request, work)
+    facts = Facts(request.dataset, config=json.dumps(asdict(request), default=str))
     work.manifests.mkdir(parents=True)
-    write_table(work.manifests / REJECTS.file, REJECTS, _FACTS, ())
+    write_table(work.manifests / REJECTS.file, REJECTS, facts, ())
     parts = [subjects[start : start + _STEP] for start in range(0, scans, _STEP)]
     rows = ([scan_of(work, request, subject) for subject in part] for part in parts)
-    write_table(work.manifests / SCANS.file, SCANS, _FACTS, (table_of(ScanRow, part) for part in rows))
+    write_table(work.manifests / SCANS.file, SCANS, facts, (table_of(ScanRow, part) for part in rows))
     views = (_views([scan_of(work, request, subject) for subject in part], keys, request) for part in parts)
-    write_table(work.manifests / VIEWS.file, VIEWS, _FACTS, views)
+    write_table(work.manifests / VIEWS.file, VIEWS, facts, views)
     return request
 
 

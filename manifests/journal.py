@@ -83,6 +83,11 @@ def entries(folder: Path) -> list[Entry]:
     return sorted(found)
 
 
+def waiting(folder: Path) -> int:
+    """How many entries the journal holds; opens none, so a build may take them away meanwhile."""
+    return sum(1 for _ in (folder / _FOLDER).glob("*.parquet"))
+
+
 def rows_in(chosen: Iterable[Entry], kind: Kind) -> pa.Table:
     """The rows of one kind in some entries, in their order."""
     with ThreadPoolExecutor(_READERS) as readers:

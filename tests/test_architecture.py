@@ -53,7 +53,7 @@ TABLE = {
     "graph": _room("", "dask distributed dask_jobqueue psutil toolz"),
     "manifests": _room("atomic", "pyarrow"),
     "conduct": _room("config datasets formats geometry graph keys manifests stages store version", "numpy"),
-    "audit": _room("config datasets formats store manifests", ""),
+    "audit": _room("config datasets formats store keys manifests conduct", "numpy"),
     "export": _room("atomic config store manifests", ""),
     "build": _room("atomic config datasets store keys stages graph manifests conduct export version", ""),
     "recon": _room("manifests config geometry formats body store", "numpy torch"),

@@ -19,8 +19,8 @@ from pipeline.config import ListRequest
 def status(dataset: str, data: Path, layout: str | None, as_json: bool) -> None:
     """Say how far DATASET is: what is up to date, stale, missing, rejected or not built yet.
 
-    Compares the manifest with the scans and with the names of the images. Exit code 3 if anything is left
-    to do.
+    Says what a build would make if it were asked for the same as the last one, and why. Looks at names,
+    sizes and times, and writes nothing. Exit code 3 if anything is left to do.
 
     \b
     Examples:
