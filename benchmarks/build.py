@@ -17,8 +17,9 @@ nothing     Builds of fake datasets (benchmarks/fake_dataset.py) that are up to 
             images would be made again. Files and folders were made just before, so that the system still
             has them in memory; from a cold disk it takes longer.
 scheduler   What Dask costs a scan (benchmarks/scheduler.py), with --fake-scans of them.
-memory      One build of --scans-made small people: what the memory of driver and workers grows by, in
-            megabytes per 100 scans, from the first fifth of the scans on, by least squares.
+memory      A build of --scans-made small people: the memory of driver and workers in each fifth of it,
+            and what it grows by from the second on, in megabytes per 100 scans of the build, by least
+            squares. A scan larger than all before, or a new thread, adds once; a leak adds every time.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ HERE = Path(__file__).parent
 DATASET = "2K2K"
 VIEWS = len(DEFAULT_YAWS)
 MB = 1 << 20
-WARM = 0.2  # of the scans, after which memory should not grow
+FIFTHS = (0.0, 0.2, 0.4, 0.6, 0.8)  # of the scans; after the first, memory should not grow
 _LOOK = 1.0  # seconds between two looks at it
 _DOES_IT_ALL = {0, 3}  # exit codes: done, done with rejects
 
@@ -244,19 +245,19 @@ def _processes(pid: int) -> Iterator[tuple[str, psutil.Process]]:
         return
 
 
-def _growth(points: Sequence[tuple[int, float]], scans: int) -> dict[str, float]:
-    """Megabytes after the warm-up and at the end of the making, and what 100 scans add to a line."""
-    steady = np.array([point for point in points if WARM * scans <= point[0] < scans])
-    if len(steady) < 3:
+def _growth(points: Sequence[tuple[int, float]], scans: int) -> dict[str, Any]:
+    """Megabytes at the peak and in the middle of each fifth of the scans; what 100 scans add to a line."""
+    done, sizes = np.array(points).T
+    fifths = [sizes[(share * scans <= done) & (done < (share + 0.2) * scans)] for share in FIFTHS]
+    if not all(len(fifth) for fifth in fifths):
         raise SystemExit("the build was over before it could be looked at; take more scans")
-    across = steady[:, 0] - steady[:, 0].mean()
-    slope = across @ steady[:, 1] / (across @ across)
+    steady = (FIFTHS[1] * scans <= done) & (done < scans)
+    across = done[steady] - done[steady].mean()
     return {
-        "looks": len(steady),
-        "warm_mb": float(steady[0, 1]),
-        "last_mb": float(steady[-1, 1]),
-        "peak_mb": max(size for _, size in points),
-        "mb_a_100_scans": 100 * float(slope),
+        "looks": len(points),
+        "peak_mb": float(sizes.max()),
+        "fifths_mb": [float(np.median(fifth)) for fifth in fifths],
+        "mb_a_100_scans": 100 * float(across @ sizes[steady] / (across @ across)),
     }
 
 
@@ -315,11 +316,10 @@ def show_scheduler(found: dict[str, Any]) -> None:
 
 def show_memory(found: list[dict[str, Any]]) -> None:
     """A row for each process."""
-    print(
-        "| workers | process | MB when warm | at the end | peak | a 100 scans |\n|---|---|---|---|---|---|"
-    )
+    print("| workers | process | MB in the first fifth | 2nd | 3rd | 4th | 5th | peak | a 100 scans |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for row in found:
-        sizes = f"{row['warm_mb']:.0f} | {row['last_mb']:.0f} | {row['peak_mb']:.0f}"
+        sizes = " | ".join(f"{size:.0f}" for size in (*row["fifths_mb"], row["peak_mb"]))
         print(f"| {row['workers']} | {row['process']} | {sizes} | {row['mb_a_100_scans']:+.2f} |")
 
 
