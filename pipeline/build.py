@@ -40,7 +40,7 @@ from pipeline.export.chosen import choose
 from pipeline.export.lists import is_for_lists, write_lists
 from pipeline.graph.crew import Terms, open_crew
 from pipeline.graph.plan import Crew, Outcome, Step
-from pipeline.graph.profile import read_profile
+from pipeline.graph.profile import Profile, read_profile
 from pipeline.records import Fault, Survey
 from pipeline.rows import Inspected
 from pipeline.stages.inspect import refusal_of
@@ -141,7 +141,6 @@ def _make(build: _Build, tally: Tally, standing: Standing, jobs: Jobs, terms: Te
     try:
         with open_crew(terms) as crew, _watched(crew, standing, jobs):
             for outcome in crew.carry_out(PLAN, errand, jobs.take):
-                standing.doing("")
                 _take_in(build, tally, jobs, outcome)
     finally:
         close_shop()
@@ -155,6 +154,7 @@ def _take_in(build: _Build, tally: Tally, jobs: Jobs, outcome: Outcome) -> None:
         stamp = refusal_of(need.stamp, build.request)
         journal.reject(build.work.manifests, reject_row(fault, Inspected((), "", stamp, "")))
         made = steps.Made(fault=fault)
+        tally.lost()
     left = jobs.back(outcome.job, made)
     if made.fault:
         tally.refused(made.fault, len(need.wants) + left)
@@ -183,9 +183,13 @@ def _watched(crew: Crew, standing: Standing, jobs: Jobs) -> Iterator[None]:
     over = Event()
 
     def look() -> None:
+        is_waiting = True
         while not over.wait(_GLANCE):
             facts = crew.standing()
             standing.crew(facts.workers, facts.memory_bytes, facts.dashboard, facts.in_flight)
+            if is_waiting and facts.in_flight:
+                is_waiting = False
+                standing.doing("")
             if jobs.is_through:
                 crew.stop()  # it may be waiting for a first worker
 
@@ -225,19 +229,23 @@ def _one_line(request: RenderRequest) -> Iterator[None]:
 
 def _terms(request: RenderRequest, conduct: Conduct) -> Terms:
     """Who is to do the work."""
+    profile = read_profile(conduct.profile) if conduct.profile else None
     return Terms(
         where=conduct.cluster,
         workers=conduct.workers,
         patience=conduct.patience,
-        profile=read_profile(conduct.profile) if conduct.profile else None,
+        profile=profile,
         logs=Workspace(request.data.absolute(), request.dataset).logs,
-        environment=_environment(conduct.workers),
+        environment=_environment(profile, conduct.workers),
     )
 
 
-def _environment(workers: int | None) -> dict[str, str]:
-    """What local workers find in their environment: who draws in software takes a share of the cores."""
-    cores = len(os.sched_getaffinity(0))
+def _environment(profile: Profile | None, workers: int | None) -> dict[str, str]:
+    """What workers find in their environment: who draws in software takes a share of the cores."""
+    if profile:
+        cores, workers = profile.cores, profile.workers
+    else:
+        cores = len(os.sched_getaffinity(0))
     name = "LP_NUM_THREADS"
     return {name: os.environ.get(name, str(max(1, cores // (workers or cores))))}
 

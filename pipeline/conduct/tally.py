@@ -14,9 +14,12 @@ from pipeline.conduct.logbook import Logbook
 from pipeline.conduct.needs import Need, Needs
 from pipeline.conduct.standing import EXCLUDED, Standing, Summary, Watch
 from pipeline.conduct.steps import Made
+from pipeline.errors import RenderError
 from pipeline.records import Fault
 from pipeline.rows import ScanRow
 from pipeline.stages.align import FROM_NOTHING
+
+_HOPELESS = 3  # scans that workers died of, with nothing made, after which it is not the scans
 
 
 class Tally:
@@ -26,6 +29,7 @@ class Tally:
         self._needs, self._standing, self._watch, self._book = needs, standing, watch, book
         self._rejects: Counter[tuple[str, str]] = Counter()
         self._scans = self._views = self._images = 0
+        self._lost = 0
         self._settled = 0  # views of jobs that came in
         self._done = 0  # scans of which all that was wanted came in
         self._warned: set[str] = set()
@@ -59,6 +63,16 @@ class Tally:
             self._book.note(said)
             for text in row.warnings:
                 self._watch.warn(f"{scan}: warning: {text}")
+
+    def lost(self) -> None:
+        """Workers died of a scan; that is the scan's fault only as long as others can be made."""
+        self._lost += 1
+        if self._lost == _HOPELESS and not self._settled:
+            raise RenderError(
+                f"workers died of each of the first {_HOPELESS} scans, and none could be made: that is not "
+                "the scans' fault; see what `scan2k doctor` says, give workers more memory, and call again "
+                "with --retry-rejects"
+            )
 
     def refused(self, fault: Fault, views: int = 0) -> None:
         """A scan cannot be used, and so many views will not be made."""
