@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +153,22 @@ def test_a_picture_with_the_same_pixels_is_only_looked_at(data: Path) -> None:
     moments = {path: path.stat().st_mtime_ns for path in (data / "manifests" / "ours").glob("*.parquet")}
     assert build(asked(data)).views_kept == 2 * VIEWS
     assert all(path.stat().st_mtime_ns == moment for path, moment in moments.items())
+
+
+def test_what_is_known_of_a_scan_stays_while_more_is_asked_of_it(data: Path) -> None:
+    scans, _ = rows(data)
+    wish = replace(asked(data), yaws=(0.0, 90.0, 180.0))
+    assert build(wish).views_made == 2
+    assert rows(data)[0] == scans
+    assert build(wish).views_kept == 2 * 3
+
+
+def test_who_is_left_out_is_not_looked_at_again(data: Path) -> None:
+    (data / "obj" / "ours" / "overrides.toml").write_text("[anna]\nexclude = true\n", encoding="utf-8")
+    assert build(asked(data)).rejects == {("read", "Excluded"): 1}
+    assert build(asked(data)).rejects == {}
+    touch(skin(data))
+    assert build(asked(data)).rejects == {("read", "Excluded"): 1}
 
 
 def test_a_picture_that_is_not_there_is_waited_for(data: Path) -> None:
