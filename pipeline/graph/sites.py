@@ -46,6 +46,7 @@ SETTINGS = {
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": _ENDED,
     "distributed.worker.profile.enabled": False,
+    "distributed.scheduler.dashboard.bokeh-application.allow_websocket_origin": ["localhost", "127.0.0.1"],
     "distributed.diagnostics.nvml": False,
     "distributed.admin.low-level-log-length": 100,  # or messages of a thousand jobs are kept
     "distributed.admin.tick.limit": "1h",  # code that keeps the interpreter to itself is no news
