@@ -68,7 +68,7 @@ class BuildLock:
         self._done.set()
         self._beating.join()
         if self._is_newest():
-            write_bytes(self._path(self._number or 0), b"{}")  # free: a number, and nobody's
+            _free(self._path(self._number or 0))
         self._number = None
 
     def require(self) -> None:
@@ -151,6 +151,16 @@ def sign_in(folder: Path) -> str:
         return (folder / f"{_PREFIX}{max(_numbers(folder), default=0)}").read_text()
     except OSError:
         return ""
+
+
+def _free(path: Path) -> None:
+    """Leave a lock's number, and nobody's; on a disk without room for another file, in its place."""
+    try:
+        write_bytes(path, b"{}")
+    except OSError:
+        with path.open("r+b") as stream:
+            stream.write(b"{}")
+            stream.truncate()
 
 
 def _numbers(folder: Path) -> list[int]:
