@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Event, Thread
 
@@ -42,7 +42,6 @@ from pipeline.graph.crew import Terms, open_crew
 from pipeline.graph.plan import Crew, Outcome, Step
 from pipeline.graph.profile import Profile, read_profile
 from pipeline.records import Fault, Survey
-from pipeline.rows import Inspected
 from pipeline.stages.inspect import refusal_of
 from pipeline.stages.record import reject_row
 from pipeline.store import Workspace, images_of
@@ -151,8 +150,8 @@ def _take_in(build: _Build, tally: Tally, jobs: Jobs, outcome: Outcome) -> None:
     need, made = outcome.job.item, outcome.value
     if outcome.lost:
         fault = Fault(build.work.dataset, need.subject.id, outcome.lost, "WorkerDied", _DEATHS)
-        stamp = refusal_of(need.stamp, build.request)
-        journal.reject(build.work.manifests, reject_row(fault, Inspected((), "", stamp, "")))
+        seen = replace(need.unseen, stamp=refusal_of(need.stamp, build.request))
+        journal.reject(build.work.manifests, reject_row(fault, seen))
         made = steps.Made(fault=fault)
         tally.lost()
     left = jobs.back(outcome.job, made)
