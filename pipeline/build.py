@@ -254,7 +254,8 @@ def _places(request: RenderRequest, book: Logbook) -> dict[str, Path]:
     work = Workspace(request.data, request.dataset)
     images = {f"{name} images": request.data / images_of(name) for name in request.projections}
     log = {"log": work.logs / book.path.name} if book.path else {}
-    return {**images, "list": work.list_file("all"), "manifest": work.manifests, **log}
+    lists = {"list": work.list_file("all")} if work.list_file("all").exists() else {}
+    return {**images, **lists, "manifest": work.manifests, **log}
 
 
 def _require_some(done: Summary, conduct: Conduct) -> None:
