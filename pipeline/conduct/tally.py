@@ -63,6 +63,7 @@ class Tally:
             self._book.note(said)
             for text in row.warnings:
                 self._watch.warn(f"{scan}: warning: {text}")
+                self._book.warn(f"{scan}: {text}")
 
     def lost(self) -> None:
         """Workers died of a scan; that is the scan's fault only as long as others can be made."""
@@ -105,7 +106,6 @@ def _told(row: ScanRow, views: int, why: tuple[str, ...]) -> str:
     facing = f"faces {math.degrees(row.front_yaw):.1f} degrees, known from {row.front_source}"
     if row.front_source == FROM_NOTHING:
         facing = "front unknown, taken to be +z"
-    facing += "".join(f"; warning: {text}" for text in row.warnings)
     made = f"{views} view{'s' * (views != 1)} made" if views else "up to date after all"
     return f"{row.scan}: {made} ({', '.join(why)}); {facing}{_cleaned(row)}"
 
