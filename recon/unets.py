@@ -31,6 +31,18 @@ class ConvPair(nn.Sequential):
         super().__init__(*ConvNormRelu(into, out), *ConvNormRelu(out, out))
 
 
+class LinearHead(nn.Conv2d):
+    """The last convolution, pixel by pixel, in full precision: half would round depth by millimetres."""
+
+    def __init__(self, into: int, out: int) -> None:
+        super().__init__(into, out, 1)
+
+    def forward(self, features_BCHW: Tensor) -> Tensor:
+        """The linear output (B, out, H, W), in the precision of the weights."""
+        with torch.autocast(features_BCHW.device.type, enabled=False):
+            return super().forward(features_BCHW.to(self.weight.dtype))
+
+
 class Raise(nn.Sequential):
     """Twice the height and width by repeating pixels, then a convolution, batch norm and ReLU."""
 
@@ -106,7 +118,7 @@ class AttentionUnet(nn.Module):
         widths = [width * multiple for multiple in MULTIPLES]
         self.encoder = encoder(into, widths)
         self.decoder = nn.ModuleList(Decoder(2 * w, w, w) for w in widths[:-1])
-        self.head = nn.Conv2d(width, out, 1)
+        self.head = LinearHead(width, out)
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
         """The linear output (B, out, H, W)."""
@@ -127,7 +139,7 @@ class DualUnet(nn.Module):
         self.first_encoder = encoder(into[0], widths)
         self.second_encoder = encoder(into[1], widths)
         self.decoder = nn.ModuleList(Decoder(4 * w, 2 * w, 2 * w) for w in widths[:-1])
-        self.head = nn.Conv2d(2 * width, out, 1)
+        self.head = LinearHead(2 * width, out)
 
     def forward(self, first_BCHW: Tensor, second_BCHW: Tensor) -> Tensor:
         """The linear output (B, out, H, W)."""
@@ -152,7 +164,7 @@ class Refiner(nn.Module):
         self.normal = nn.ModuleList([ConvNormRelu(6, width) for _ in range(3)])
         self.merge = nn.ModuleList([ConvPair(both, both) for _ in range(3)])
         inner = [nn.Sequential(nn.Conv2d(both, both, 1), nn.ReLU(inplace=True)) for _ in range(2)]
-        self.out = nn.ModuleList([*inner, nn.Conv2d(both, out, 1)])
+        self.out = nn.ModuleList([*inner, LinearHead(both, out)])
 
     def forward(self, depth_B2hw: Tensor, normals_B6HW: Tensor) -> Tensor:
         """The linear output (B, out, H, W), where H is 8 h."""

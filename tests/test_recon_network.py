@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from pipeline.errors import ConfigError
 from recon.network import Network, Prediction, Shape, Surfaces, default, paper
-from recon.windows import Placement
+from recon.windows import WINDOWS, Placement, window_views
 
 SIZE = 256
+FACE = WINDOWS["face"]
 
 
 def image(people: int = 1, size: int = SIZE) -> Tensor:
@@ -70,6 +71,25 @@ def test_a_person_is_the_same_in_company() -> None:
     for index, tensor in enumerate(together):
         apart = torch.cat([one[index] for one in alone])
         assert (tensor - apart).abs().max() < 1e-4
+
+
+def test_in_half_precision_places_are_exact_and_depth_is_not_rounded() -> None:
+    network, place = small().eval(), published_placement()
+    seen_B6HW = torch.cat((image(), image()), 1)
+    exact = window_views(seen_B6HW, place.of(FACE), (48, 40))
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(window_views(seen_B6HW, place.of(FACE), (48, 40)), exact)
+        half = tensors(network(image(), place))
+    with torch.inference_mode():
+        whole = tensors(network(image(), place))
+    for rounded in half:
+        assert rounded.dtype == torch.float32
+        inner = rounded[(rounded > 0) & (rounded < 1)]
+        assert (inner.bfloat16().float() != inner).float().mean() > 0.9
+    for rounded, tensor in list(zip(half, whole, strict=True))[
+        :-2
+    ]:  # after that a mask near its limit decides
+        assert (rounded - tensor).abs().mean() < 0.05 * tensor.abs().mean()
 
 
 def test_a_person_without_parts_has_surfaces_all_the_same() -> None:
