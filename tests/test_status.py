@@ -10,9 +10,8 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from building import Heard
+from building import Heard, build
 from manifest_rows import reject_row, scan_row
 from up_to_date import Folder, add_scan, up_to_date
 
@@ -24,14 +23,14 @@ from manifests.read import open_manifest
 from manifests.schema import KINDS, REJECTS, SCANS, VIEWS, table_of
 from manifests.sums import sums_of
 from pipeline import audit
-from pipeline.audit.asked import asked_in
 from pipeline.build import plan
 from pipeline.conduct import staleness as why
-from pipeline.config import PASSES, PROJECTIONS, ListRequest, RenderRequest
-from pipeline.errors import ConfigError, ManifestError
+from pipeline.config import ListRequest, RenderRequest
+from pipeline.errors import ConfigError
 from pipeline.rows import FILES
 from pipeline.stages.inspect import refusal_of, stamp_of, wishes_of
 from pipeline.store import Workspace
+from pipeline.synth.layouts import SynthRequest, write_people
 from pipeline.version import code_version
 
 WHOLE = audit.Status(
@@ -129,6 +128,18 @@ def see_no_more(folder: Folder) -> None:
     shutil.rmtree(folder.work.scans / "00003")
 
 
+def refuse_and_keep(folder: Folder) -> None:
+    """The same, and the rows of when it could be used are still there."""
+    scans, views = list(folder.scans), list(folder.views)
+    refuse(folder)
+    folder.scans, folder.views = scans, views
+
+
+def touch_refuse_and_keep(folder: Folder) -> None:
+    touch(folder)
+    refuse_and_keep(folder)
+
+
 def refuse_and_touch(folder: Folder) -> None:
     refuse(folder)
     touch(folder)
@@ -184,6 +195,10 @@ CHANGES: dict[str, tuple[Doing | None, dict[str, Any], dict[str, Any]]] = {
         refuse_and_see_no_more, {},
         {"scans": 1, "views": 2, "up_to_date": 2, "rejected": {"MeshError": 1}, "bytes": 2 * 5 * 1234},
     ),
+    "a reject that has rows": (
+        touch_refuse_and_keep, {}, {"up_to_date": 2, "rejected": {"MeshError": 1}},
+    ),
+    "a reject that is none any more": (refuse_and_keep, {}, {}),
     "somebody left out": (
         leave_out, {}, {"scans": 1, "views": 2, "up_to_date": 2, "left_out": 1, "bytes": 2 * 5 * 1234},
     ),
@@ -214,7 +229,7 @@ OF_IMAGES = [what for what, (happen, asked, _) in CHANGES.items() if asked or ha
 
 
 @pytest.mark.parametrize("there", ["an empty folder", "no folder", "another's folder"])
-@pytest.mark.parametrize("what", [*OF_IMAGES, "a reject"])
+@pytest.mark.parametrize("what", [*OF_IMAGES, "a reject", "a reject that has rows"])
 def test_without_scans_they_are_taken_to_be_as_they_were(folder: Folder, what: str, there: str) -> None:
     happen, asked, expected = CHANGES[what]
     if happen:
@@ -232,80 +247,23 @@ def test_without_scans_they_are_taken_to_be_as_they_were(folder: Folder, what: s
     assert found == replace(WHOLE, **expected, **nobody)
 
 
+def test_scans_with_textures_are_recalled_with_them(tmp_path: Path) -> None:
+    write_people(SynthRequest(tmp_path, 1, 3, "thuman2", 6_000), lambda text: None)
+    wish = RenderRequest("THuman2", tmp_path, yaws=(0.0,), size=32)
+    build(wish)
+    there = audit.status(ListRequest("THuman2", tmp_path))
+    assert (there.up_to_date, there.is_whole) == (1, True)
+    shutil.rmtree(tmp_path / "obj")
+    found = audit.status(ListRequest("THuman2", tmp_path))
+    nobody: dict[str, Any] = {"unbuilt": None, "absent": None, "unknown": found.unknown}
+    assert found == replace(there, **nobody) and len(found.unknown) == 1
+
+
 def test_a_wrong_override_is_as_wrong_as_in_a_build(folder: Folder) -> None:
     write(folder)
     say(folder, "[00003]\nyuw = 5\n")
     with pytest.raises(ConfigError, match="yuw"):
         status(folder)
-
-
-STRANGE = {
-    "nothing": ("", "does not say"),
-    "no facts": ("{}", "does not say"),
-    "no object": ("[1]", "does not say"),
-    "no JSON": ("{'size': 64}", "no JSON"),
-    "too deep": ("[" * 60_000, "no JSON"),
-    "too long": (" " * 70_000, "letters"),
-    "a field of tomorrow": ('{"size": 64, "gl\\u001b[31m": 1}', r"gl\x1b[31m"),
-    "a text for numbers": ('{"yaws": "0"}', "yaws"),
-    "texts for numbers": ('{"yaws": ["0"]}', "yaws"),
-    "a truth for a number": ('{"size": true}', "size"),
-    "half a pixel": ('{"size": 64.5}', "size"),
-    "too large": ('{"size": 1000000000000000000000000000000}', "size"),
-    "nothing for a number": ('{"size": null}', "size"),
-    "no number at all": (f'{{"yaws": [1{"0" * 400}]}}', "yaws"),
-    "a number without end": ('{"yaws": [Infinity]}', "yaws"),
-    "no share": ('{"drop_fragments": NaN}', "drop_fragments"),
-    "an unknown pass": ('{"passes": ["color", "smell"]}', "smell"),
-    "a device for a file": ('{"light": "sh", "light_file": "/dev/zero"}', "/dev/zero: is not a file"),
-    "a file that is gone": ('{"light": "sh", "light_file": "gone.npy"}', "gone.npy: is not a file"),
-    "very many views": (
-        json.dumps({"yaws": list(range(360)), "pitches": [i / 4 for i in range(200)]}),
-        "72,000 views",
-    ),
-}
-
-
-@pytest.mark.parametrize("what", STRANGE)
-def test_what_a_stranger_says_was_asked_for_is_not_believed(
-    folder: Folder, capsys: pytest.CaptureFixture[str], what: str
-) -> None:
-    config, said = STRANGE[what]
-    add_scan(folder.work, "00005")
-    write(folder, config)
-    found = status(folder)
-    unknown: dict[str, Any] = {"up_to_date": None, "unasked": None, "unknown": found.unknown}
-    assert found == replace(WHOLE, unbuilt=1, **unknown)
-    assert not found.is_whole
-    assert cli.main(["status", "2K2K", "--data", str(folder.work.root)]) == 3
-    told = capsys.readouterr().out
-    assert told.isascii() and "\x1b" not in told
-    (line,) = (line for line in told.splitlines() if line.startswith("not known: "))
-    assert "what the last build was asked for" in line and said in line
-
-
-def test_a_text_without_some_fields_means_their_usual_values(folder: Folder) -> None:
-    write(folder, '{"size": 64, "yaws": [-30, 0], "dataset": "else", "data": "/nowhere"}')
-    assert status(folder) == WHOLE
-
-
-def test_every_request_comes_back_from_its_text(tmp_path: Path) -> None:
-    light = tmp_path / "light.npy"
-    np.save(light, np.ones((1, 9, 3)))
-    usual = RenderRequest("ours", tmp_path)
-    first = replace(
-        usual, yaws=(-0.5, 7.0), pitches=(-3.0,), size=100, seed=2**62, demo_people=7, demo_vertices=9_000,
-        layout="folder", body_models=tmp_path / "models", drop_fragments=0.01, drop_floor=True,
-        max_texture_mpx=500, passes=PASSES, projections=PROJECTIONS, light="sh", light_file=light,
-        image_format="jxl", depth_format="exr", gl_device=1, overlays=True, compat_keypoints=True,
-    )  # fmt: skip
-    second = replace(usual, occlusion=True)
-    for field in fields(usual):
-        values = [getattr(request, field.name) for request in (usual, first, second)]
-        assert field.name in ("dataset", "data") or len(set(values)) > 1, f"{field.name} is left out here"
-    here = ListRequest("ours", tmp_path)
-    assert [asked_in(config_of(wish), here) for wish in (usual, first, second)] == [usual, first, second]
-    assert asked_in(config_of(usual), replace(here, layout="2k2k")).layout == "2k2k"
 
 
 def test_the_layout_is_the_last_builds(tmp_path: Path) -> None:
@@ -322,6 +280,9 @@ def test_a_manifest_of_what_was_never_scanned_says_that_much(tmp_path: Path) -> 
     for kind in KINDS:
         facts = Facts("HuGe100K", config='{"size": 64}')
         write_table(tmp_path / "manifests/HuGe100K" / kind.file, kind, facts, ())
+    film = tmp_path / "HuGe100K/flux_batch1/images0/videos/Kenya_female_fit_jeans_20~30_7.mp4"
+    film.parent.mkdir(parents=True)
+    film.touch()
     found = audit.status(ListRequest("HuGe100K", tmp_path))
     assert (found.unbuilt, found.up_to_date) == (None, 0)
     assert "HuGe100K has no scans to draw" in found.unknown[0]
@@ -374,8 +335,3 @@ def test_sums_are_those_of_the_rows(folder: Folder, monkeypatch: pytest.MonkeyPa
     assert sums.rows == {(row.view, "perspective"): 2 for row in folder.views}
     assert sums.bytes == sum(getattr(row, name) or 0 for row in folder.views for name in lengths) > 1 << 44
     assert sums_of(open_manifest(folder.work.manifests)).rows.total() == 4
-
-
-def test_a_text_that_is_no_request_is_a_fault_of_the_manifest() -> None:
-    with pytest.raises(ManifestError, match="tomorrow"):
-        asked_in('{"tomorrow": 1}', ListRequest("2K2K"))
