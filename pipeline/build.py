@@ -78,10 +78,12 @@ class _Build:
 
 def render(request: RenderRequest, watch: Watch, conduct: Conduct = _USUAL) -> Summary:
     """Make what of a dataset is not up to date, and say what was made."""
-    started, standing = time.monotonic(), Standing()
+    standing = Standing()
     terms, work = _terms(request, conduct), workspace_of(request)
-    make_people(work, request, conduct, watch)
     watch.follow(standing)
+    with _one_line(request):
+        make_people(work, request, conduct, standing, watch)
+    started = time.monotonic()
     with _one_line(request), _begun(request, conduct, standing) as build, _logged(build, watch) as book:
         tally = Tally(build.needs, standing, watch, book)
         rejects.settle(build.lock, build.found, build.needs)

@@ -10,13 +10,15 @@ from dataclasses import replace
 from manifests.read import owners
 from pipeline import datasets
 from pipeline.conduct.selection import chosen
-from pipeline.conduct.standing import Watch
+from pipeline.conduct.standing import Standing, Watch
 from pipeline.config import Conduct, RenderRequest
 from pipeline.datasets import demo
 from pipeline.datasets.layouts import Layout, layout_of
 from pipeline.errors import ConfigError
 from pipeline.records import Subject, Survey
 from pipeline.store import Workspace
+
+_MAKING = "making the demo's people"
 
 
 def workspace_of(request: RenderRequest) -> Workspace:
@@ -49,13 +51,20 @@ def survey_of(work: Workspace, request: RenderRequest) -> Survey:
     return replace(found, subjects=tuple(there.get(person.id, person) for person in expected))
 
 
-def make_people(work: Workspace, request: RenderRequest, conduct: Conduct, watch: Watch) -> None:
+def make_people(
+    work: Workspace, request: RenderRequest, conduct: Conduct, standing: Standing, watch: Watch
+) -> None:
     """Have the demo's people made; other datasets' come from elsewhere."""
     if work.dataset == demo.NAME:
         chosen(_demo_people(request), conduct.subjects)
         from pipeline.stages import people  # noqa: PLC0415  who only looks does not wait for it
 
-        people.run(work, request.demo_people, request.demo_vertices, request.seed, watch.scan)
+        def report(text: str) -> None:
+            standing.doing(f"{_MAKING}: {text}")
+            watch.scan(text)
+
+        standing.doing(_MAKING)
+        people.run(work, request.demo_people, request.demo_vertices, request.seed, report)
 
 
 def _demo_people(request: RenderRequest) -> tuple[Subject, ...]:
