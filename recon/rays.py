@@ -1,0 +1,45 @@
+"""The numbers that the network sees as depth, as lengths of rays and as points in front of the camera.
+
+Refuses to know files, and whether there is anything at a depth. A surface has the same depths, lengths and
+points in an image of any size.
+
+Legend of suffixes: B batch, H and W of the image; 2 is front and back, 3 is x right, y up, z to the camera.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pipeline.geometry.camera import DISTANCE, FIELD_OF_VIEW
+
+_SPREAD = math.tan(math.radians(FIELD_OF_VIEW) / 2)  # half the picture's width, a unit away
+_MIDDLE = 2.0  # network depth of what is as far away as the person's centre
+_UNIT = _SPREAD / _MIDDLE  # of the world, to one of network depth
+
+
+def ray_lengths(depth: Tensor) -> Tensor:
+    """Lengths of rays from network depth, of any shape; they are never 0."""
+    return DISTANCE + (depth - _MIDDLE) * _UNIT
+
+
+def network_depth(lengths: Tensor) -> Tensor:
+    """Network depth from lengths of rays, of any shape."""
+    return (lengths - DISTANCE) / _UNIT + _MIDDLE
+
+
+def points(depth_B2HW: Tensor) -> Tensor:
+    """Where rays of these depths end, as the camera sees it (B, 2, 3, H, W)."""
+    height, width = depth_B2HW.shape[-2:]
+    x_W, y_H = _centres(width).to(depth_B2HW), -_centres(height).to(depth_B2HW)
+    x_HW, y_HW = x_W.expand(height, width), y_H[:, None].expand(height, width)
+    rays_3HW = torch.stack((x_HW, y_HW, -torch.ones_like(x_HW)))
+    return ray_lengths(depth_B2HW)[:, :, None] * functional.normalize(rays_3HW, dim=0)
+
+
+def _centres(length: int) -> Tensor:
+    """Pixel centres along one axis, a unit away from the camera."""
+    return _SPREAD * ((2 * torch.arange(length, dtype=torch.float64) + 1) / length - 1)
