@@ -14,6 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+STRIP = 256  # rows that the refiner works on at once
+REACH = (
+    4  # rows that its three convolutions see to either side, and one more to keep pairs of rows together
+)
 MULTIPLES = (1, 2, 4, 8)  # channels of the four levels, in units of the first level's
 
 
@@ -154,7 +158,7 @@ class DualUnet(nn.Module):
 class Refiner(nn.Module):
     """Brings two depth maps to eight times their size, guided on the way by six channels of normals.
 
-    What comes back is linear.
+    What comes back is linear. Where nothing is learnt it works in strips: the same numbers, less memory.
     """
 
     def __init__(self, out: int, width: int) -> None:
@@ -170,11 +174,26 @@ class Refiner(nn.Module):
         """The linear output (B, out, H, W), where H is 8 h."""
         # The published weights were fitted to these pixels standing for their neighbours.
         guides = (normals_B6HW[..., 1::4, 1::4], normals_B6HW[..., ::2, ::2], normals_B6HW)
+        learns = self.training or torch.is_grad_enabled()
         made = depth_B2hw
         for level, guide in enumerate(guides):
-            made = torch.cat((self.depth[level](made), self.normal[level](guide)), 1)
-            made = self.out[level](self.merge[level](made))
+            made = self._level(level, made, guide) if learns else self._in_strips(level, made, guide)
         return made
+
+    def _level(self, level: int, below_BChw: Tensor, guide_B6HW: Tensor) -> Tensor:
+        both = torch.cat((self.depth[level](below_BChw), self.normal[level](guide_B6HW)), 1)
+        made: Tensor = self.out[level](self.merge[level](both))
+        return made
+
+    def _in_strips(self, level: int, below_BChw: Tensor, guide_B6HW: Tensor) -> Tensor:
+        """The same from a strip of rows at a time, and from as many rows around it as it can see."""
+        height = guide_B6HW.shape[-2]
+        strips = []
+        for start in range(0, height, STRIP):
+            top, bottom = max(start - REACH, 0), min(start + STRIP + REACH, height)
+            below, guide = below_BChw[..., top // 2 : bottom // 2, :], guide_B6HW[..., top:bottom, :]
+            strips.append(self._level(level, below, guide)[..., start - top :, :][..., :STRIP, :])
+        return torch.cat(strips, -2)
 
 
 def initialise(network: nn.Module) -> None:
