@@ -27,7 +27,10 @@ class Counted:
         rows = tuple(SimpleNamespace(reason=reason) for reason in skipped)
         facts = SimpleNamespace(facts=SimpleNamespace(dataset="2K2K"))
         needs = SimpleNamespace(
-            kept=kept or Count(), skipped=cast(tuple[RejectRow, ...], rows), manifest=facts
+            kept=kept or Count(),
+            total=Count(3, 30, 150),
+            skipped=cast(tuple[RejectRow, ...], rows),
+            manifest=facts,
         )
         self.standing, self.heard = Standing(), Heard()
         self.book = Logbook(folder, self.heard.say)
@@ -128,4 +131,13 @@ def test_how_it_ends_is_told_to_everybody(counted: Counted) -> None:
     counted.tally.ending("finishing")
     assert counted.heard.lines == ["finishing"] and "finishing" in counted.log()
     assert counted.standing.snapshot().doing == "finishing"
-    assert counted.summary(stopped=True).stopped
+
+
+def test_a_build_is_stopped_early_if_anything_is_left(counted: Counted) -> None:
+    counted.tally.made(need("a", 8), Made(plain("a"), 8, 40), is_done=True)
+    counted.tally.made(need("b", 8), Made(plain("b"), 8, 40), is_done=False)
+    counted.tally.refused(fault("named badly"))
+    counted.tally.refused(fault("c"), 14)
+    assert counted.summary(stopped=True).stopped and not counted.summary().stopped
+    counted.tally.made(need("b", 6), Made(plain("b"), 6, 30), is_done=True)
+    assert not counted.summary(stopped=True).stopped

@@ -32,6 +32,7 @@ class Tally:
         self._lost = 0
         self._settled = 0  # views of jobs that came in
         self._done = 0  # scans of which all that was wanted came in
+        self._refused = 0  # scans of which something was wanted
         self._warned: set[str] = set()
         self._of_scan: Counter[str] = Counter()  # views made so far, of scans in hand
 
@@ -78,14 +79,16 @@ class Tally:
     def refused(self, fault: Fault, views: int = 0) -> None:
         """A scan cannot be used, and so many views will not be made."""
         self._of_scan.pop(fault.scan, None)
+        self._refused += bool(views)
         self._rejects[fault.stage, fault.reason] += 1
         self._standing.rejected(fault.reason, views)
         self._watch.warn(f"{fault.scan}: not used: {fault.detail}")
         self._book.reject(fault)
 
     def summary(self, seconds: float, stopped: bool, places: Mapping[str, Path]) -> Summary:
-        """All of it."""
+        """All of it; a build that was stopped with nothing left to do was not stopped early."""
         kept = self._needs.kept
+        left = self._needs.total.scans - self._done - self._refused
         return Summary(
             dataset=self._needs.manifest.facts.dataset,
             scans_made=self._scans,
@@ -96,7 +99,7 @@ class Tally:
             rejects=dict(self._rejects),
             skipped_rejects=sum(row.reason != EXCLUDED for row in self._needs.skipped),
             seconds=seconds,
-            stopped=stopped,
+            stopped=stopped and left > 0,
             places=places,
         )
 
