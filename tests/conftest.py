@@ -1,11 +1,25 @@
-"""What tests of several files share: a Slurm that runs for as long as there are tests that want one."""
+"""What tests of several files share: signals that are heard, and a Slurm for as long as tests want one."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 from slurm import Slurm, slurm_here, why_not
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _hears_signals() -> None:
+    """Tests that interrupt builds do so where signals are ignored too, as in a script's background."""
+    usual = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    for number, handler in usual.items():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")
