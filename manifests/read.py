@@ -120,6 +120,14 @@ def owners(folder: Path) -> set[str]:
     return found
 
 
+def facts_in(folder: Path) -> Facts | None:
+    """What the manifest in a folder says of the build that made it; None = there is none."""
+    if not (folder / SCANS.file).exists():
+        return None
+    with TableFile(folder / SCANS.file, SCANS) as file:
+        return file.facts
+
+
 def open_manifest(folder: Path) -> Manifest:
     """A dataset's manifest, in its folder; refused if a table is missing or disagrees with its schema."""
     counts, facts = {}, Facts("")

@@ -20,7 +20,7 @@ from manifests import croissant, journal
 from manifests.files import Facts
 from manifests.fold import fold
 from manifests.lock import BuildLock
-from manifests.read import open_manifest
+from manifests.read import facts_in, open_manifest
 from manifests.schema import KINDS, VIEWS
 from pipeline.atomic import require_writable
 from pipeline.conduct import rejects, steps
@@ -105,7 +105,7 @@ def plan(request: RenderRequest, watch: Watch, conduct: Conduct = _USUAL) -> Pla
     """What `render` would make, and why; what an interrupted build left is taken into the manifest."""
     standing = Standing()
     watch.follow(standing)
-    with _one_line(request), _begun(request, conduct, standing) as build:
+    with _one_line(request), _begun(request, conduct, standing, is_look=True) as build:
         needs = build.needs
         return Planned(
             dataset=request.dataset,
@@ -120,8 +120,13 @@ def plan(request: RenderRequest, watch: Watch, conduct: Conduct = _USUAL) -> Pla
 
 
 @contextmanager
-def _begun(request: RenderRequest, conduct: Conduct, standing: Standing) -> Iterator[_Build]:
-    """A build of which it is known what is needed; a request that makes no sense leaves no trace."""
+def _begun(
+    request: RenderRequest, conduct: Conduct, standing: Standing, is_look: bool = False
+) -> Iterator[_Build]:
+    """A build of which it is known what is needed; a request that makes no sense leaves no trace.
+
+    One that only looks leaves what the manifest says of the last build as it is.
+    """
     work = workspace_of(request)
     standing.doing("looking for scans")
     found = survey_of(work, request)
@@ -129,7 +134,8 @@ def _begun(request: RenderRequest, conduct: Conduct, standing: Standing) -> Iter
     require_writable(work.root)
     with BuildLock(work.manifests) as lock:
         standing.doing("reading the manifest")
-        fold(lock, _facts(request))  # what a build that was cut short left
+        before = facts_in(work.manifests) if is_look else None
+        fold(lock, before or _facts(request))  # what a build that was cut short left
         needs = needs_of(work, request, found, conduct, open_manifest(work.manifests))
         standing.doing("")
         yield _Build(request, conduct, work, lock, found, needs)
@@ -271,8 +277,10 @@ def _require_some(done: Summary, conduct: Conduct) -> None:
 
 
 def _facts(request: RenderRequest) -> Facts:
-    """What the manifest says of the whole build."""
-    config = json.dumps(asdict(request), default=str)
+    """What the manifest says of the whole build; its files by paths that hold wherever it is read."""
+    files = {name: getattr(request, name) for name in ("light_file", "body_models")}
+    asked = replace(request, **{name: path and path.absolute() for name, path in files.items()})
+    config = json.dumps(asdict(asked), default=str)
     return Facts(request.dataset, _LICENCE, config, code_version())
 
 
