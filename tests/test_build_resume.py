@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -14,8 +15,12 @@ from whole import add_people, begun, copy_scans, files, noted, rows, wait_for, w
 from manifests.read import open_manifest
 from manifests.schema import VIEWS
 from pipeline import audit
+from pipeline import build as whole_build
+from pipeline.conduct.jobs import VIEWS as PORTION
 from pipeline.conduct.stopping import SAID
 from pipeline.config import RenderRequest
+from pipeline.graph.plan import Job, Outcome, Plan, Take
+from pipeline.graph.serial import Serial
 from pipeline.store import Workspace
 
 DATASET, SIZE, PEOPLE = "2K2K", 64, 6
@@ -45,11 +50,12 @@ def request(data: Path) -> RenderRequest:
 
 
 def assert_same(data: Path, serial: Path) -> None:
-    """The same images to the byte, the same lists, the same rows; and nothing that is of no row."""
+    """The same images to the byte, the same lists and rows, and no other file that is whole."""
     assert files(data) == files(serial)
     assert rows(data) == rows(serial)
-    verdict = audit.verify(Workspace(data, DATASET), checksums=True)
-    assert (verdict.faults, noted(data)) == ((), 0)
+    faults = audit.verify(Workspace(data, DATASET), checksums=True).faults
+    assert all(fault.kind == audit.STRAY and fault.path.endswith(".tmp") for fault in faults)
+    assert noted(data) == 0
 
 
 def views_in(data: Path) -> int:
@@ -132,4 +138,40 @@ def test_a_second_interrupt_stops_at_once_and_damages_nothing(
     if not workers:
         assert not [*data.glob("PERS/**/.*")], "half a file is left"
     build(request(data))
+    assert_same(data, serial)
+
+
+class Losing(Serial):
+    """A crew whose workers die twice of the second portion of one scan."""
+
+    def carry_out(self, plan: Plan, errand: object, take: Take) -> Iterator[Outcome]:
+        lost: list[Job] = []
+
+        def others() -> Job | None:
+            job = take()
+            if job and job.name == "00002":
+                lost.append(job)
+                return take()
+            return job
+
+        yield from super().carry_out(plan, errand, others)
+        yield from (Outcome(job, lost="render") for job in lost)
+
+
+def test_a_scan_that_kills_workers_is_a_reject_and_the_rest_is_made(
+    data: Path, serial: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whole_build, "open_crew", lambda terms: Losing())
+    heard = Heard()
+    done = build(request(data), heard)
+    assert done.rejects == {("align", "FormatError"): 1, ("render", "WorkerDied"): 1}
+    lacking = len(YAWS) - PORTION
+    assert (done.scans_made, done.views_made) == (PEOPLE - 3, (PEOPLE - 2) * len(YAWS) - lacking)
+    assert any("00002: not used: its worker died twice" in line for line in heard.lines)
+    assert views_in(data) == done.views_made
+    monkeypatch.undo()
+    again = build(request(data))
+    assert (again.views_made, again.skipped_rejects, again.has_faults) == (0, 2, True)
+    again = build(request(data), retry_rejects=True)
+    assert (again.scans_made, again.views_made) == (1, lacking)
     assert_same(data, serial)
