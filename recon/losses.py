@@ -1,0 +1,179 @@
+"""What the model is told to get better at: every term of both phases, by name.
+
+Refuses to know how weights are changed, and where images come from.
+
+A term is a mean over people, and each person's share depends on that person alone: batches of any size, and
+of several processes, come to the same. Names are group/what/side; all terms of a phase are simply added.
+Legend of suffixes: B batch, P parts, N images, C channels, H and W of the image, h and w of an eighth of it
+or of a window; 2 is front and back, 6 the normals of both.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from recon.network import FARTHEST, SHRINK, Prediction, Surfaces
+from recon.normals import published_normals, slopes, true_normals
+from recon.windows import WINDOWS, Placement, window_views
+
+Terms = dict[str, Tensor]
+SIDES = ("front", "back")
+_NORMALS, _L1, _SSIM = 0.5, 0.85, 0.15  # the normals' share, and what it is made of
+_DEPTH, _CONSISTENCY = 0.85, 0.15
+_TAPS, _SIGMA = 5, 1.5  # the window in which images are compared
+_STEADY = 0.01**2, 0.03**2  # keep the comparison of dark and of flat windows from dividing by 0
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What stands for the normals of a depth map, and how much an arm counts.
+
+    `normals` are what is learnt and `slopes` what holds predicted depth together, both of depth
+    (B, 2, H, W) and mask (B, 1, H, W). Parts that share a network count once, or each if they `add_up`.
+    """
+
+    normals: Callable[[Tensor, Tensor], Tensor]
+    slopes: Callable[[Tensor, Tensor], Tensor]
+    add_up: bool
+
+
+def paper() -> Profile:
+    """As published for batches of one, but for two faults.
+
+    The mask's logits are not squashed twice, and true slopes at its edge lead to the wanted background.
+    """
+    return Profile(published_normals, published_normals, add_up=True)
+
+
+def default() -> Profile:
+    """True normals, the same at every scale."""
+    return Profile(true_normals, slopes, add_up=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What the first phase should predict: normals of parts by window (B, P, 6, h, w), the whole, depth."""
+
+    part_normals: Mapping[str, Tensor]
+    place: Placement
+    low_normals_B6hw: Tensor
+    low_depth_B2hw: Tensor
+
+
+@torch.no_grad()
+def targets(depth_B2HW: Tensor, place: Placement, profile: Profile) -> Targets:
+    """What the first phase should predict, from depth (B, 2, H, W) that is 0 where there is nobody."""
+    depth_B2HW = depth_B2HW.float()
+    size = depth_B2HW.shape[-1]
+    normals_B6HW = profile.normals(depth_B2HW, mask_of(depth_B2HW))
+    middle = SHRINK // 2 - 1
+    low_depth_B2hw = depth_B2HW[:, :, middle::SHRINK, middle::SHRINK]
+    parts = {
+        name: window_views(normals_B6HW, place.of(window), window.at(size))
+        for name, window in WINDOWS.items()
+    }
+    return Targets(parts, place, profile.normals(low_depth_B2hw, mask_of(low_depth_B2hw)), low_depth_B2hw)
+
+
+def mask_of(depth_B2HW: Tensor) -> Tensor:
+    """Where there is somebody (B, 1, H, W)."""
+    return (depth_B2HW > 0).all(1, keepdim=True)
+
+
+def first_phase(prediction: Prediction, wanted: Targets, profile: Profile) -> Terms:
+    """Normals of the parts and of the whole; depth, its consistency and mask at an eighth of the size."""
+    with torch.autocast(wanted.low_depth_B2hw.device.type, enabled=False):
+        terms: Terms = {}
+        for name, window in WINDOWS.items():
+            present_BP = wanted.place.of(window).present_BP
+            made, true = prediction.part_normals[name].float(), wanted.part_normals[name]
+            terms |= _normal_terms(name, made, true, present_BP, profile.add_up)
+        made, true = prediction.low_normals_B6hw[:, None].float(), wanted.low_normals_B6hw[:, None]
+        terms |= _normal_terms(
+            "low", made, true, torch.ones_like(true[:, :, 0, 0, 0], dtype=torch.bool), False
+        )
+        return terms | _surface_terms("low", prediction.low, wanted.low_depth_B2hw, profile)
+
+
+def second_phase(surfaces: Surfaces, depth_B2HW: Tensor, profile: Profile) -> Terms:
+    """Depth, its consistency and mask at full size; depth (B, 2, H, W) is 0 where there is nobody."""
+    with torch.autocast(depth_B2HW.device.type, enabled=False):
+        return _surface_terms("full", surfaces, depth_B2HW.float(), profile)
+
+
+def total(terms: Terms) -> Tensor:
+    """The one number that a phase makes smaller."""
+    return torch.stack([*terms.values()]).sum()
+
+
+def _normal_terms(
+    name: str, made_BP6hw: Tensor, true_BP6hw: Tensor, present_BP: Tensor, add_up: bool
+) -> Terms:
+    counts_BP = present_BP.to(made_BP6hw)
+    share_BP = counts_BP / counts_BP.sum(1, keepdim=True).clamp(min=1)
+    terms = {}
+    for side, made, true in _sides(made_BP6hw, true_BP6hw, axis=2):
+        # What an absent part's network made of nothing is not even looked at: it may be anything.
+        seen = torch.where(present_BP[:, :, None, None, None], made, true)
+        l1_BP = (seen - true).abs().mean((2, 3, 4))
+        l1 = (l1_BP * (counts_BP if add_up else share_BP)).sum(1).mean()
+        unlike_BP = 1 - ssim(seen.flatten(0, 1), true.flatten(0, 1)).view_as(l1_BP)
+        unlike = (unlike_BP * share_BP).sum(1).mean()
+        terms[f"normals/{name}/{side}"] = _NORMALS * (_L1 * l1 + _SSIM * unlike)
+    return terms
+
+
+def _surface_terms(name: str, surfaces: Surfaces, true_B2HW: Tensor, profile: Profile) -> Terms:
+    mask_B1HW = mask_of(true_B2HW)
+    nobody = true_B2HW.new_tensor((FARTHEST, 0.0))[:, None, None]
+    made_B2HW, wanted_B2HW = surfaces.depth_B2HW.float(), torch.where(mask_B1HW, true_B2HW, nobody)
+    with torch.no_grad():
+        true_B6HW = profile.slopes(wanted_B2HW, mask_B1HW)
+    made_B6HW = profile.slopes(made_B2HW, mask_B1HW)
+    terms = {
+        f"depth/{name}/{side}": _DEPTH * functional.smooth_l1_loss(made, wanted)
+        for side, made, wanted in _sides(made_B2HW, wanted_B2HW, axis=1)
+    }
+    for side, made, true in _sides(made_B6HW, true_B6HW, axis=1):
+        terms[f"consistency/{name}/{side}"] = _CONSISTENCY * functional.smooth_l1_loss(made, true)
+    logit_B1HW = surfaces.mask_logit_B1HW.float()
+    terms[f"mask/{name}"] = functional.binary_cross_entropy_with_logits(
+        logit_B1HW, mask_B1HW.to(logit_B1HW)
+    )
+    return terms
+
+
+def _sides(made: Tensor, true: Tensor, *, axis: int) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Front and back, of channels that hold one after the other."""
+    yield from zip(SIDES, made.chunk(2, axis), true.chunk(2, axis), strict=True)
+
+
+def ssim(first_NCHW: Tensor, second_NCHW: Tensor) -> Tensor:
+    """How alike images with values in [0, 1] are in structure (N,), from 0 to 1.
+
+    Channels count alike, and one that is of opposite structure counts 0.
+    """
+    products = (first_NCHW, second_NCHW, first_NCHW**2, second_NCHW**2, first_NCHW * second_NCHW)
+    x, y, xx, yy, xy = (_smoothed(product) for product in products)
+    light = (2 * x * y + _STEADY[0]) / (x * x + y * y + _STEADY[0])
+    structure = (2 * (xy - x * y) + _STEADY[1]) / (xx - x * x + yy - y * y + _STEADY[1])
+    return (light * structure).mean((2, 3)).relu().mean(1)
+
+
+def _smoothed(image_NCHW: Tensor) -> Tensor:
+    """Means under a Gaussian window, wherever it lies inside the image.
+
+    Sums rather than convolutions: a GPU may round those to fewer digits than differences of squares need.
+    """
+    taps = [math.exp(-0.5 * ((tap - _TAPS // 2) / _SIGMA) ** 2) for tap in range(_TAPS)]
+    for axis in (2, 3):
+        length = image_NCHW.shape[axis] - _TAPS + 1
+        shifted = [image_NCHW.narrow(axis, tap, length) * (taps[tap] / sum(taps)) for tap in range(_TAPS)]
+        image_NCHW = torch.stack(shifted).sum(0)
+    return image_NCHW
