@@ -202,6 +202,18 @@ def test_a_width_without_channels_is_refused(width: int) -> None:
         Shape(256, width)
 
 
+def test_depth_stays_between_nothing_and_the_farthest() -> None:
+    network = small(refines=False).eval()
+    bias = network.low_surfaces.head.bias
+    assert bias is not None
+    for value, depth in ((100.0, 6.0), (-100.0, 0.0)):
+        nn.init.constant_(bias, value)
+        with torch.inference_mode():
+            low = network(image(), published_placement()).low
+        assert bool((low.depth_B2HW == depth).all())
+        assert float((low.mask_B1HW - float(value > 0)).abs().max()) < 1e-6
+
+
 def test_an_image_of_another_size_is_refused() -> None:
     with pytest.raises(ConfigError, match="512 x 512, and the network is built for 256 x 256"):
         small()(image(1, 512), published_placement())

@@ -144,6 +144,20 @@ def test_weights_are_one_in_the_middle_and_zero_at_the_edge() -> None:
         assert not edge.any()
 
 
+@pytest.mark.parametrize("pixels", [-0.25, 0.25, 3.4])
+def test_at_the_images_edge_weights_are_what_its_canvas_would_give(pixels: float) -> None:
+    shape = FACE.at(SIZE)
+    for sign in (-1, 1):  # the edge of the image lies in the middle of the window, so many pixels off
+        shift = sign * (1 + 2 * pixels / SIZE)
+        edge = similarity(0.0, 1.0, (shift, shift))
+        place = Placement(
+            torch.linalg.inv(edge)[None, None, :2], edge[None, None, :2], torch.ones(1, 1) > 0
+        )
+        expected = canvas_weights(edge[:2], shape)[:, *middle(shape)]
+        assert float(expected.max()) > 0
+        assert (window_weights(place, shape, SIZE)[0, 0] - expected).abs().max() < 1e-4
+
+
 def test_a_window_that_looks_beside_the_image_has_no_weight() -> None:
     beside = similarity(0.0, 1.0, (3.0, 0.0))
     place = Placement(
