@@ -88,23 +88,19 @@ def mask_of(depth_B2HW: Tensor) -> Tensor:
 
 def first_phase(prediction: Prediction, wanted: Targets, profile: Profile) -> Terms:
     """Normals of the parts and of the whole; depth, its consistency and mask at an eighth of the size."""
-    with torch.autocast(wanted.low_depth_B2hw.device.type, enabled=False):
-        terms: Terms = {}
-        for name, window in WINDOWS.items():
-            present_BP = wanted.place.of(window).present_BP
-            made, true = prediction.part_normals[name].float(), wanted.part_normals[name]
-            terms |= _normal_terms(name, made, true, present_BP, profile.add_up)
-        made, true = prediction.low_normals_B6hw[:, None].float(), wanted.low_normals_B6hw[:, None]
-        terms |= _normal_terms(
-            "low", made, true, torch.ones_like(true[:, :, 0, 0, 0], dtype=torch.bool), False
-        )
-        return terms | _surface_terms("low", prediction.low, wanted.low_depth_B2hw, profile)
+    terms: Terms = {}
+    for name, window in WINDOWS.items():
+        present_BP = wanted.place.of(window).present_BP
+        made, true = prediction.part_normals[name].float(), wanted.part_normals[name]
+        terms |= _normal_terms(name, made, true, present_BP, profile.add_up)
+    made, true = prediction.low_normals_B6hw[:, None].float(), wanted.low_normals_B6hw[:, None]
+    terms |= _normal_terms("low", made, true, torch.ones_like(true[:, :, 0, 0, 0], dtype=torch.bool), False)
+    return terms | _surface_terms("low", prediction.low, wanted.low_depth_B2hw, profile)
 
 
 def second_phase(surfaces: Surfaces, depth_B2HW: Tensor, profile: Profile) -> Terms:
     """Depth, its consistency and mask at full size; depth (B, 2, H, W) is 0 where there is nobody."""
-    with torch.autocast(depth_B2HW.device.type, enabled=False):
-        return _surface_terms("full", surfaces, depth_B2HW.float(), profile)
+    return _surface_terms("full", surfaces, depth_B2HW.float(), profile)
 
 
 def total(terms: Terms) -> Tensor:

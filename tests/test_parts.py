@@ -210,6 +210,14 @@ def test_a_foot_of_which_one_end_is_known_is_absent(points: tuple[int, int]) -> 
     assert is_finite(place)
 
 
+@pytest.mark.parametrize(("scale", "is_there"), [(1 / 9, False), (1 / 7, True), (7.0, True), (9.0, False)])
+def test_a_torso_much_too_large_or_too_small_to_be_one_is_absent(scale: float, is_there: bool) -> None:
+    keypoints = torch.zeros_like(BODY)
+    places = torch.tensor(LAYOUT[1].places, dtype=torch.float64)
+    keypoints[0, LAYOUT[1].points] = places / scale
+    assert place_parts(keypoints, only(*LAYOUT[1].points)).present_BP[0, 1] == is_there
+
+
 POSITIONS = st.sampled_from([0.0, 1e-30, 1e-8, 1e-3, 0.3, 0.3001, -1.0, 7.0, np.nan, np.inf])
 
 
