@@ -44,7 +44,7 @@ class Holder:
 
 
 class BuildLock:
-    """The right to write a dataset's manifest, held inside `with`."""
+    """The right to write a dataset's manifest, held inside `with`; `is_heir` of one who died with it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -58,6 +58,7 @@ class BuildLock:
             raise ManifestError(
                 f"another build writes {self.folder}: {said}; wait for it, or end it and try again"
             )
+        self.is_heir = bool(sign_in(self.folder).strip("{}"))
         self._number = self._claim(number + 1)
         self._beating = threading.Thread(target=self._beat, daemon=True, name="build lock")
         self._done.clear()

@@ -6,6 +6,7 @@ Refuses to know formats and folders.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ def require_writable(folder: Path) -> None:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ConfigError(f"{folder} cannot be written: {reason}; give another folder") from error
+
+
+_UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.tmp")
 
 
 @contextmanager
@@ -48,6 +52,11 @@ def replacing(path: Path, durable: bool = False, filled: bool = False) -> Iterat
         raise
     if durable:
         settle(path.parent)
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a file of this name was being written, and has not got its own yet."""
+    return bool(_UNFINISHED.fullmatch(name))
 
 
 def settle(folder: Path) -> None:

@@ -14,18 +14,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event, Thread
 
 from manifests import croissant, journal
 from manifests.files import Facts
 from manifests.fold import fold
 from manifests.lock import BuildLock
-from manifests.read import facts_in, open_manifest
+from manifests.read import Manifest, facts_in, open_manifest
 from manifests.schema import KINDS, VIEWS
 from pipeline.atomic import require_writable
 from pipeline.conduct import rejects, steps
 from pipeline.conduct.beginning import make_people, survey_of, workspace_of
 from pipeline.conduct.jobs import Jobs
+from pipeline.conduct.litter import sweep
 from pipeline.conduct.logbook import Logbook, logbook
 from pipeline.conduct.needs import Needs, needs_of
 from pipeline.conduct.selection import chosen
@@ -62,6 +64,7 @@ _DEATHS = (
 )
 _GLANCE = 0.5  # seconds between looks at the crew
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+_NO_ROOM |= {errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,11 +105,14 @@ def render(request: RenderRequest, watch: Watch, conduct: Conduct = _USUAL) -> S
 
 
 def plan(request: RenderRequest, watch: Watch, conduct: Conduct = _USUAL) -> Planned:
-    """What `render` would make, and why; what an interrupted build left is taken into the manifest."""
-    standing = Standing()
+    """What `render` would make, and why; nothing is written."""
+    standing, work = Standing(), workspace_of(request)
     watch.follow(standing)
-    with _one_line(request), _begun(request, conduct, standing, is_look=True) as build:
-        needs = build.needs
+    standing.doing("looking for scans")
+    found = survey_of(work, request)
+    standing.doing("reading the manifest")
+    with _as_it_is(work, request, watch) as manifest:
+        needs = needs_of(work, request, found, conduct, manifest)
         return Planned(
             dataset=request.dataset,
             reasons=needs.reasons,
@@ -120,13 +126,8 @@ def plan(request: RenderRequest, watch: Watch, conduct: Conduct = _USUAL) -> Pla
 
 
 @contextmanager
-def _begun(
-    request: RenderRequest, conduct: Conduct, standing: Standing, is_look: bool = False
-) -> Iterator[_Build]:
-    """A build of which it is known what is needed; a request that makes no sense leaves no trace.
-
-    One that only looks leaves what the manifest says of the last build as it is.
-    """
+def _begun(request: RenderRequest, conduct: Conduct, standing: Standing) -> Iterator[_Build]:
+    """A build of which it is known what is needed; a request that makes no sense leaves no trace."""
     work = workspace_of(request)
     standing.doing("looking for scans")
     found = survey_of(work, request)
@@ -134,11 +135,27 @@ def _begun(
     require_writable(work.root)
     with BuildLock(work.manifests) as lock:
         standing.doing("reading the manifest")
-        before = facts_in(work.manifests) if is_look else None
-        fold(lock, before or _facts(request))  # what a build that was cut short left
+        if lock.is_heir:
+            sweep(work)
+        fold(lock, _facts(request))  # what a build that was cut short left
         needs = needs_of(work, request, found, conduct, open_manifest(work.manifests))
         standing.doing("")
         yield _Build(request, conduct, work, lock, found, needs)
+
+
+@contextmanager
+def _as_it_is(work: Workspace, request: RenderRequest, watch: Watch) -> Iterator[Manifest]:
+    """The manifest, untouched; an empty one where there is none."""
+    noted = journal.waiting(work.manifests)
+    if noted:
+        notes = "1 note" if noted == 1 else f"{noted:,} notes"
+        watch.say(f"not counted as made yet: {notes} of a build that runs or was cut short")
+    if facts_in(work.manifests):
+        yield open_manifest(work.manifests)
+        return
+    with TemporaryDirectory() as folder, BuildLock(Path(folder)) as lock:
+        fold(lock, _facts(request))
+        yield open_manifest(lock.folder)
 
 
 def _make(build: _Build, tally: Tally, standing: Standing, jobs: Jobs, terms: Terms) -> None:
@@ -146,9 +163,14 @@ def _make(build: _Build, tally: Tally, standing: Standing, jobs: Jobs, terms: Te
     errand = Errand(build.work, build.request, code_version(), build.lock.sign, build.conduct.force)
     standing.doing("waiting for workers" if terms.workers != 0 else "")
     try:
-        with open_crew(terms) as crew, _watched(crew, standing, jobs):
+        with (
+            open_crew(replace(terms, most=build.needs.total.scans)) as crew,
+            _watched(crew, standing, jobs),
+        ):
             for outcome in crew.carry_out(PLAN, errand, jobs.take):
                 _take_in(build, tally, jobs, outcome)
+            if crew.standing().cut_short:
+                sweep(build.work)
     finally:
         close_shop()
 

@@ -6,6 +6,7 @@ Refuses to read files, the environment or the hardware.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ IMAGE_FORMATS = ("png", "jxl")
 DEPTH_FORMATS = ("png", "jxl", "exr")
 EXPORTS = ("lists", "webdataset", "hf", "croissant")
 LOCAL, SLURM = CLUSTERS = ("local", "slurm")
-_SCHEMES = ("tcp://", "tls://")
+_ADDRESS = re.compile(r"(tcp|tls)://[^\s/:]+:\d{1,5}|(tcp|tls)://\[[0-9a-fA-F:.]+\]:\d{1,5}")
 MOST_WORKERS = 10_000
 
 
@@ -171,7 +172,7 @@ class Conduct:
         if self.cluster not in CLUSTERS and not self.is_address:
             raise ConfigError(
                 f"cluster is {self.cluster!r}; it is local, slurm, or a scheduler's address such as "
-                "tcp://10.0.0.5:8786"
+                "tcp://10.0.0.5:8786, with its port"
             )
         if self.workers is not None:
             _check_range("workers", self.workers, 0, MOST_WORKERS)
@@ -192,7 +193,7 @@ class Conduct:
     @property
     def is_address(self) -> bool:
         """Whether the cluster is a scheduler that somebody else has begun."""
-        return self.cluster.startswith(_SCHEMES)
+        return bool(_ADDRESS.fullmatch(self.cluster))
 
 
 def _check_angles(name: str, values: tuple[float, ...], limit: float) -> None:

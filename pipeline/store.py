@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ NORMAL = "NORMAL"
 MASK = "MASK"
 KEYPOINT = "keypoint"
 OVERLAY = "OVERLAY"
+_ANGLE = r"-?\d+(\.\d+)?"
 _CAMERAS = {PERSPECTIVE: "PERS", ORTHOGRAPHIC: "ORTH"}
 
 
@@ -68,6 +70,10 @@ class Workspace:
     def view(self, pitch: float, yaw: float) -> str:
         """The folder name of a view, as `2K2K_0_y_-30_x`; angles are degrees."""
         return f"{self.dataset}_{degrees_text(pitch)}_y_{degrees_text(yaw)}_x"
+
+    def is_view(self, folder: str) -> bool:
+        """Whether a folder of this name holds a view of this dataset."""
+        return bool(re.fullmatch(rf"{re.escape(self.dataset)}_{_ANGLE}_y_{_ANGLE}_x", folder))
 
     def absolute(self, path: str) -> Path:
         """A path below the data folder as one that can be opened."""

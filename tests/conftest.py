@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from slurm import Slurm, slurm_here, why_not
@@ -12,7 +13,7 @@ from slurm import Slurm, slurm_here, why_not
 @pytest.fixture(scope="session", autouse=True)
 def _hears_signals() -> None:
     """Tests that interrupt builds do so where signals are ignored too, as in a script's background."""
-    usual = {
+    usual: dict[signal.Signals, Any] = {
         signal.SIGINT: signal.default_int_handler,
         signal.SIGTERM: signal.SIG_DFL,
         signal.SIGHUP: signal.SIG_DFL,

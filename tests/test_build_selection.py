@@ -301,9 +301,24 @@ class Impatient(Heard):
         raise KeyboardInterrupt
 
 
-def test_what_a_build_left_is_taken_in_by_a_dry_run(data: Path) -> None:
+def test_a_dry_run_says_what_it_does_not_count_and_leaves_it_to_the_next_build(data: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         build(request(data, seed=7), Impatient())
     assert noted(data) == 1
-    assert len(plan(request(data, seed=7), Heard(), Conduct(workers=0)).scans) == 3
-    assert noted(data) == 0
+    heard = Heard()
+    assert len(plan(request(data, seed=7), heard, Conduct(workers=0)).scans) == 4
+    assert heard.lines == ["not counted as made yet: 1 note of a build that runs or was cut short"]
+    assert noted(data) == 1
+    assert build(request(data, seed=7)).scans_made == 3
+
+
+def test_a_dry_run_writes_nothing_even_where_nothing_was_ever_made(data: Path) -> None:
+    def everything() -> list[tuple[str, int]]:
+        return sorted((str(path), path.lstat().st_mtime_ns) for path in data.rglob("*"))
+
+    shutil.rmtree(data / "manifests")
+    before = everything()
+    planned = plan(request(data), Heard(), Conduct(workers=0))
+    assert [reasons for _, reasons in planned.scans] == [("new scan",)] * len(planned.scans)
+    assert planned.scans
+    assert everything() == before

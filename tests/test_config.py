@@ -66,6 +66,8 @@ def test_depth_is_written_like_the_other_images_unless_said_otherwise() -> None:
             {"cluster": "slrum"},
             "cluster is 'slrum'; it is local, slurm, or a scheduler's address such as tcp",
         ),
+        ({"cluster": "tcp://host"}, "such as tcp://10.0.0.5:8786, with its port"),
+        ({"cluster": "tcp://:8786"}, "it is local, slurm, or a scheduler's address"),
         ({"cluster": "http://host:1"}, "it is local, slurm, or a scheduler's address"),
         ({"workers": -1}, "workers is -1; it must be from 0"),
         ({"workers": 2, "cluster": "tcp://host:1"}, "tcp://host:1 has the workers it has"),
@@ -83,4 +85,5 @@ def test_a_conduct_that_makes_no_sense_is_refused(asked: dict[str, object], said
 def test_a_conduct_takes_what_makes_sense() -> None:
     assert Conduct(("1", "2"), 4).cluster == "local"
     assert Conduct(cluster="tls://host:8786").is_address
+    assert Conduct(cluster="tcp://[::1]:8786").is_address
     assert Conduct(workers=4, cluster="slurm", profile=Path("p")).workers == 4

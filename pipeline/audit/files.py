@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,9 +13,10 @@ from manifests.fold import forget
 from manifests.lock import BuildLock
 from manifests.read import open_manifest
 from manifests.schema import VIEWS
+from pipeline.config import PROJECTIONS
 from pipeline.formats.digest import digest_of_file
 from pipeline.rows import FILES
-from pipeline.store import OVERLAY, Workspace
+from pipeline.store import OVERLAY, Workspace, images_of
 
 MISSING, LENGTH, CHECKSUM, STRAY = "missing", "length", "checksum", "stray"
 _NAMES = ("scan", "view", "projection")
@@ -86,12 +86,10 @@ def _file_faults(work: Workspace, row: Mapping[str, Any], name: str, checksums: 
 
 def _strays(work: Workspace, owned: Mapping[str, set[str]]) -> Iterator[Fault]:
     """Files in the dataset's folders of views that no row names; overlays are to look at, and have none."""
-    angle = r"-?\d+(\.\d+)?"
-    view = re.compile(rf"{re.escape(work.dataset)}_{angle}_y_{angle}_x")
-    for top in ("PERS", "ORTH"):
+    for top in map(images_of, PROJECTIONS):
         for place, folders, names in os.walk(work.absolute(top)):
             folders.sort()
             folder = Path(place).relative_to(work.root).as_posix()
-            if view.fullmatch(Path(place).name) and Path(place).parent.name != OVERLAY:
+            if work.is_view(Path(place).name) and Path(place).parent.name != OVERLAY:
                 for name in sorted(set(names) - owned.get(folder, set())):
                     yield Fault(STRAY, f"{folder}/{name}", "is in no row")

@@ -136,7 +136,8 @@ class Crew:
     def standing(self) -> CrewFacts:
         """How the crew stands: its memory is that of some seconds ago."""
         memory = psutil.Process().memory_info().rss + self._memory
-        return CrewFacts(self._roster.workers, memory, self._site.dashboard, self._roster.in_flight)
+        roster = self._roster
+        return CrewFacts(roster.workers, memory, self._site.dashboard, roster.in_flight, roster.cut_short)
 
     def stop(self) -> None:
         """Drop everything; workers of this machine end at once, others when they are told to."""

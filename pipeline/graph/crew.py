@@ -13,6 +13,7 @@ from pipeline.graph.serial import Serial
 
 LOCAL, SLURM = "local", "slurm"
 ADDRESSES = ("tcp://", "tls://")
+MOST = 10_000  # workers of a machine
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Terms:
 
     `where` is local, slurm (then `profile` says what a job is, and `logs` is a folder that all nodes share)
     or the address of a scheduler. `patience` is how many seconds to wait when there is no worker at all.
-    `environment` is what workers find in theirs; a cluster that is there already is not told.
+    `environment` is what workers find in theirs; a cluster that is there already is not told. Of local
+    workers there are no more than `most`, where their number is not said.
     """
 
     where: str = "local"
@@ -30,6 +32,7 @@ class Terms:
     profile: Profile | None = None
     logs: Path = Path()
     environment: Mapping[str, str] = field(default_factory=dict)
+    most: int | None = None
 
 
 def open_crew(terms: Terms) -> Crew:
@@ -39,7 +42,8 @@ def open_crew(terms: Terms) -> Crew:
     from pipeline.graph import cluster, sites  # noqa: PLC0415  Dask
 
     if terms.where == LOCAL:
-        site = sites.local(terms.workers, terms.environment)
+        workers = terms.workers or min(sites.workers_here(), terms.most or MOST)
+        site = sites.local(workers, terms.environment)
     elif terms.where == SLURM:
         if terms.profile is None:
             raise ConfigError("what to ask Slurm for is not said; name a profile, as docs/cluster.md shows")

@@ -40,12 +40,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class CrewFacts:
-    """How a crew stands: how many work, in how much memory all in all, where to look, and at how much."""
+    """How a crew stands: how many work, in how much memory all in all, where to look, and at how much.
+
+    `cut_short` are jobs whose workers went amid them, so that they may have left half of something.
+    """
 
     workers: int
     memory_bytes: int
     dashboard: str | None
     in_flight: int
+    cut_short: int = 0
 
 
 Plan = Sequence[Step]

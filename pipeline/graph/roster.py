@@ -25,6 +25,7 @@ class Roster:
         self._again: deque[Job] = deque()
         self._deaths: Counter[str] = Counter()
         self._leaves: Counter[str] = Counter()
+        self.cut_short = 0  # jobs whose workers went amid them
 
     @property
     def workers(self) -> int:
@@ -85,6 +86,7 @@ class Roster:
         job = self._busy.pop(address, None)
         if job is None:
             return None
+        self.cut_short += 1
         count, most = (self._deaths, DEATHS) if step else (self._leaves, LEAVES)
         count[job.name] += 1
         if count[job.name] < most:

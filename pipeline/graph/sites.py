@@ -19,6 +19,7 @@ import dask
 import psutil
 from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster, Security, Worker, get_worker
+from distributed.comm.core import connect
 from distributed.system import MEMORY_LIMIT
 
 from pipeline.errors import ConfigError
@@ -114,14 +115,18 @@ def workers_for(cores: int, memory: int) -> int:
     return max(1, min(cores, memory // WORKER_MEMORY))
 
 
-def local(workers: int | None, environment: Mapping[str, str]) -> Site:
+def workers_here() -> int:
+    """How many workers this machine takes now."""
+    return workers_for(CPU_COUNT, psutil.virtual_memory().available)
+
+
+def local(count: int, environment: Mapping[str, str]) -> Site:
     """Processes of this machine, one thread each. They go when this process goes, however it goes.
 
     Between them they may take nine tenths of the machine's memory; one that takes more than its share is
     ended, and another started in its place. Whoever talks to them has a certificate that is made for this
     build alone: without, anybody on this machine could have them run anything.
     """
-    count = workers or workers_for(CPU_COUNT, psutil.virtual_memory().available)
     stack = ExitStack()
     ear = stack.enter_context(hushed())
     stack.enter_context(dask.config.set(SETTINGS))
@@ -172,6 +177,7 @@ def existing(address: str, workers: int | None, patience: float) -> Site:
     stack = ExitStack()
     stack.enter_context(hushed())
     try:
+        asyncio.run(_reach(address, patience))  # a client that cannot is not to be got rid of
         with without_interrupts(), warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             client = Client(address, timeout=patience, name="scan2k", set_as_default=False)
@@ -188,6 +194,12 @@ def existing(address: str, workers: int | None, patience: float) -> Site:
 
     advice = f"start some with `dask worker {address}`, in an environment that has this scan2k"
     return Site(client, client.dashboard_link, workers, lambda: advice, lambda: None, close)
+
+
+async def _reach(address: str, patience: float) -> None:
+    """See that a scheduler answers."""
+    comm = await connect(address, timeout=patience, **Security().get_connection_args("client"))
+    await comm.close()
 
 
 def _local_why(ear: _Ear) -> str:
