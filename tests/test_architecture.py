@@ -52,7 +52,9 @@ TABLE = {
     "stages": _room("config datasets formats geometry store body synth render keys version", "numpy"),
     "graph": _room("", "dask distributed dask_jobqueue psutil toolz"),
     "manifests": _room("atomic", "pyarrow"),
-    "conduct": _room("atomic config datasets formats geometry graph keys manifests stages store version", "numpy"),
+    "conduct": _room(
+        "atomic config datasets formats geometry graph keys manifests stages store version", "numpy"
+    ),
     "audit": _room("config datasets formats store keys manifests conduct", "numpy"),
     "export": _room("atomic config store manifests", ""),
     "build": _room("atomic config datasets store keys stages graph manifests conduct export version", ""),
