@@ -15,6 +15,7 @@ import trimesh
 from building import Heard, build, told
 
 from manifests.read import open_manifest
+from pipeline import audit
 from pipeline.config import PASSES, PROJECTIONS, RenderRequest
 from pipeline.datasets import survey
 from pipeline.datasets.layouts import layout_of
@@ -25,7 +26,7 @@ from pipeline.formats.ply import write_ply
 from pipeline.geometry.camera import portrait_camera
 from pipeline.geometry.depth import decode, encode
 from pipeline.records import Cleaning, Frame, Mesh
-from pipeline.stages import align, load
+from pipeline.stages import align, load, record
 from pipeline.stages import render as stage
 from pipeline.store import Workspace
 from pipeline.synth.defects import defects_of
@@ -309,3 +310,24 @@ def test_cleaning_that_is_asked_for_is_done_and_said(tmp_path: Path) -> None:
     assert (cleaned != never).mean() < 0.02
     build(request(tmp_path))
     assert ((read_grey16(tmp_path / name) > 0) != never).mean() > 0.02
+
+
+def test_pictures_of_a_build_that_was_cut_short_pass_for_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_scan(tmp_path, "00003")
+    build(request(tmp_path))
+    first = digests(tmp_path)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for other in ({"light": "ring"}, {"seed": 5, "passes": ("shaded",)}, {"size": 2 * SIZE}):
+        with monkeypatch.context() as patched:
+            patched.setattr(record, "view_rows", killed)
+            with pytest.raises(KeyboardInterrupt):
+                build(replace(request(tmp_path), **other))
+        assert digests(tmp_path) != first
+        build(request(tmp_path))
+        assert digests(tmp_path) == first, other
+        assert not audit.verify(Workspace(tmp_path, "2K2K"), checksums=True).faults

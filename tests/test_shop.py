@@ -14,7 +14,7 @@ from manifests.lock import BuildLock
 from manifests.read import open_manifest
 from pipeline.conduct import shop as place
 from pipeline.conduct.needs import Need, needs_of
-from pipeline.conduct.shop import Errand, Shop, close_shop, shop
+from pipeline.conduct.shop import Errand, Lacking, Shop, close_shop, shop
 from pipeline.conduct.staleness import Looks
 from pipeline.config import Conduct, RenderRequest
 from pipeline.datasets import survey
@@ -99,15 +99,16 @@ def test_a_mesh_is_read_once_and_again_when_it_changed(errand: Errand) -> None:
 
 def test_what_is_up_to_date_is_not_lacking_and_what_is_not_wanted_neither(errand: Errand) -> None:
     here, need = shop(errand), need_of(errand)
-    assert len(need.wants) == 2 and here.lacking(need, looks(here, need)) == {}
+    assert len(need.wants) == 2 and here.lacking(need, looks(here, need)).wanted == {}
     path = errand.work.root / "PERS" / "DEPTH" / "2K2K_0_y_30_x" / "00003_back.png"
     content = path.read_bytes()
     path.unlink()
     try:
         lacking = here.lacking(need, looks(here, need))
-        assert lacking == {need.wants[1].place: frozenset({"depth_back"})}
+        assert lacking.wanted == {need.wants[1].place: frozenset({"depth_back"})}
+        assert not any(lacking.void.values()), "what comes back is what was there"
         first = replace(need, wants=need.wants[:1])
-        assert here.lacking(first, looks(here, first)) == {}
+        assert here.lacking(first, looks(here, first)).wanted == {}
     finally:
         path.write_bytes(content)
 
@@ -115,6 +116,8 @@ def test_what_is_up_to_date_is_not_lacking_and_what_is_not_wanted_neither(errand
 def test_everything_wanted_is_lacking_of_a_scan_that_looks_otherwise(errand: Errand) -> None:
     here, need = shop(errand), need_of(errand)
     other = looks(here, need)._replace(scan_key="another")
-    assert here.lacking(need, other) == {want.place: want.columns for want in need.wants}
+    everything = {want.place: want.columns for want in need.wants}
+    assert here.lacking(need, other) == Lacking(everything, everything)
     forced = shop(replace(errand, force=True))
-    assert forced.lacking(need, looks(forced, need)) == {want.place: want.columns for want in need.wants}
+    assert forced.lacking(need, looks(forced, need)).wanted == everything
+    assert not any(forced.lacking(need, looks(forced, need)).void.values())

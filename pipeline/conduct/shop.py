@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from manifests.lock import sign_in
 from manifests.schema import table_of
 from pipeline.conduct.needs import Need
-from pipeline.conduct.staleness import Asked, Looks, files_of, why_stale
+from pipeline.conduct.staleness import OVERWRITTEN, Asked, Looks, files_of, why_stale
 from pipeline.config import RenderRequest
 from pipeline.errors import ConfigError
 from pipeline.geometry.clean import Cleaned
@@ -45,6 +46,14 @@ class Errand:
     force: bool = False
 
 
+@dataclass(frozen=True)
+class Lacking:
+    """The files to be made, by place; and those of them whose places are taken by something else so far."""
+
+    wanted: Mapping[Place, frozenset[str]]
+    void: Mapping[Place, frozenset[str]]
+
+
 class Shop:
     """What one process keeps for an errand: who draws, the body models, and the mesh that is in hand."""
 
@@ -71,19 +80,21 @@ class Shop:
             self._in_hand = name, load.run(self.errand.work, need.subject, wish)
         return self._in_hand[1]
 
-    def lacking(self, need: Need, looks: Looks) -> dict[Place, frozenset[str]]:
-        """The files that are wanted of each place, once it is known how the scan looks."""
+    def lacking(self, need: Need, looks: Looks) -> Lacking:
+        """What is to be made of a need, once it is known how the scan looks."""
         wanted = {want.place: want.columns for want in need.wants}
-        if self.errand.force or not need.rows:
-            return wanted
+        if not need.rows:
+            return Lacking(wanted, {})
         asked = Asked(self.errand.work, self.keys, [need.subject.id], files_of(self.errand.request))
         (why,) = why_stale(asked, [looks], [table_of(ViewRow, need.rows)]).tolist()
-        names = tuple(asked.files)
+        stale, void = {}, {}
         for place, codes in zip(self.keys.places, why, strict=True):
             if place in wanted:
-                stale = {name for name, code in zip(names, codes, strict=True) if code}
-                wanted[place] &= stale
-        return {place: columns for place, columns in wanted.items() if columns}
+                reasons = dict(zip(asked.files, codes, strict=True))
+                files = {name for name in wanted[place] if reasons[name] or self.errand.force}
+                stale[place] = frozenset(files)
+                void[place] = frozenset(name for name in files if reasons[name] in OVERWRITTEN)
+        return Lacking({place: files for place, files in stale.items() if files}, void)
 
     def close(self) -> None:
         """Give back what is held."""

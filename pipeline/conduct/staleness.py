@@ -37,6 +37,7 @@ GONE = "file gone"
 FORCED = "made all the same"
 REASONS = (NEW, CHANGED, UNSEEN, REDRAWN, UNMADE, RELIT, REMARKED, REFORMED, GONE, FORCED)
 CODES = {reason: number for number, reason in enumerate(REASONS, start=1)}  # 0 = up to date
+OVERWRITTEN = frozenset(CODES[reason] for reason in (REDRAWN, RELIT, REMARKED))  # by something else
 KEYPOINTS_FILE, OVERLAY_FILE = "keypoints_file", "overlay"
 _LIT = ("shaded_front", "shaded_back")
 _LISTERS = 4  # each holds the names of a folder

@@ -14,7 +14,7 @@ from typing import Any
 
 from manifests import journal
 from pipeline.conduct.needs import Need
-from pipeline.conduct.shop import Errand, shop
+from pipeline.conduct.shop import Errand, Lacking, shop
 from pipeline.conduct.staleness import KEYPOINTS_FILE, OVERLAY_FILE, Looks
 from pipeline.errors import ScanError
 from pipeline.keys import laid_as, looks_of
@@ -98,7 +98,9 @@ def render(errand: Errand, need: Need, found: Inspected, alignment: Alignment) -
     files = looks_of(subject.mesh, (*subject.textures, *found.named), found.sources)
     scan_key = here.keys.of_scan(files, laid_as(alignment))
     looks = Looks(scan_key, here.keys.marks_of(found.source_key, found.laid_key))
-    wanted = here.lacking(need, looks)
+    lacking = here.lacking(need, looks)
+    _note_what_goes(errand, need, lacking)
+    wanted = lacking.wanted
     to_mark = tuple(place for place, columns in wanted.items() if columns & _MARKS)
     is_same = known and known.source_key == found.source_key
     if known and is_same and not any(columns - _MARKS for columns in wanted.values()):
@@ -106,6 +108,13 @@ def render(errand: Errand, need: Need, found: Inspected, alignment: Alignment) -
     mesh = here.cleaned(need).mesh
     drawing = here.studio.run(mesh, subject, alignment, wanted, scan_key)
     return Drawn(drawing, to_mark, here.studio.device.warning)
+
+
+def _note_what_goes(errand: Errand, need: Need, lacking: Lacking) -> None:
+    """Take from the rows what is about to be overwritten: in whatever way this ends, no row is wrong."""
+    rows = record.without(need.rows, lacking.void)
+    if rows and need.earlier:
+        journal.record(errand.work.manifests, need.earlier, rows)
 
 
 @_step("keypoints")

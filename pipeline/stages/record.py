@@ -5,7 +5,7 @@ Refuses to know how rows are stored.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -39,6 +39,7 @@ from pipeline.rows import (
     FrontEntry,
     Inspected,
     MarkedView,
+    Place,
     RejectRow,
     ScanRow,
     ViewRow,
@@ -51,6 +52,7 @@ _CODED = ("depth", "normal")
 _LIT = ("shaded_front", "shaded_back")
 _OF_LIGHT = ("light", "light_numbers", "seed", "occlusion", "shaded_key")
 _OF_KEYPOINTS = ("uv", "depth", "valid", "visible", "confidence", "source")
+_KEYPOINTS_FILE = "keypoints_file"
 _COUNT = 31
 _NO_KEYPOINTS = {
     "keypoints_uv": (0.0,) * 2 * _COUNT,
@@ -130,6 +132,20 @@ def view_rows(
     split = done.subject.split
     others = (row for place, row in old.items() if place not in drawn and place not in marked)
     return [*rows, *(replace(row, split=split) for row in others if row.split != split)]
+
+
+def without(rows: Iterable[ViewRow], void: Mapping[Place, Collection[str]]) -> list[ViewRow]:
+    """Those rows that name files which are not theirs any more, without these."""
+    gone = {(place.view, place.projection): columns for place, columns in void.items()}
+    changed = []
+    for row in rows:
+        files = {name for name in gone.get((row.view, row.projection), ()) if getattr(row, name, None)}
+        if files:
+            lost: dict[str, Any] = {column: None for name in files for column in _names_of(name)}
+            if _KEYPOINTS_FILE in files:
+                lost |= _NO_KEYPOINTS
+            changed.append(replace(row, **lost))
+    return changed
 
 
 def reject_row(fault: Fault, inspected: Inspected | None = None) -> RejectRow:
