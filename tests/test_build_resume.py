@@ -23,7 +23,7 @@ from pipeline.graph.plan import Job, Outcome, Plan, Take
 from pipeline.graph.serial import Serial
 from pipeline.store import Workspace
 
-DATASET, SIZE, PEOPLE = "2K2K", 64, 6
+DATASET, SIZE, PEOPLE = "2K2K", 64, 8
 YAWS = tuple(float(yaw) for yaw in range(-55, 55, 10))  # more than one portion of a scan
 ASKED = ("--yaws", ",".join(f"{yaw:g}" for yaw in YAWS), "--size", str(SIZE))
 
@@ -126,7 +126,8 @@ def test_an_interrupt_finishes_the_scans_in_hand(data: Path, serial: Path, worke
 def test_a_second_interrupt_stops_at_once_and_damages_nothing(
     data: Path, serial: Path, workers: int
 ) -> None:
-    with begun(data, *ASKED, "--workers", str(workers)) as first:
+    long = (*ASKED[:-1], "1024")  # a scan in hand takes a second and more
+    with begun(data, *long, "--workers", str(workers)) as first:
         wait_for(first, "views made")
         os.killpg(first.pid, signal.SIGINT)
         wait_for(first, SAID)
