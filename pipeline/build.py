@@ -161,6 +161,7 @@ def _as_it_is(work: Workspace, request: RenderRequest, watch: Watch) -> Iterator
 def _make(build: _Build, tally: Tally, standing: Standing, jobs: Jobs, terms: Terms) -> None:
     """Have all that is needed made, by whoever there is."""
     errand = Errand(build.work, build.request, code_version(), build.lock.sign, build.conduct.force)
+    is_whole = terms.workers == 0  # a process that goes on leaves nothing unfinished
     standing.doing("waiting for workers" if terms.workers != 0 else "")
     try:
         with (
@@ -169,10 +170,11 @@ def _make(build: _Build, tally: Tally, standing: Standing, jobs: Jobs, terms: Te
         ):
             for outcome in crew.carry_out(PLAN, errand, jobs.take):
                 _take_in(build, tally, jobs, outcome)
-            if crew.standing().cut_short:
-                sweep(build.work)
+            is_whole = not crew.standing().cut_short
     finally:
         close_shop()
+        if not is_whole:
+            sweep(build.work)  # what workers that were ended were about to write
 
 
 def _take_in(build: _Build, tally: Tally, jobs: Jobs, outcome: Outcome) -> None:

@@ -22,6 +22,7 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sin
 CARDS = ("/dev/zero", "/dev/full")  # any devices will do: nobody opens them
 KNOWS_NO_CGROUPS = (24, 5)  # from this version on Slurm wants to be told; earlier ones do not know the word
 PATIENCE = 60.0  # seconds; it takes one or two
+_WITHOUT_CGROUPS = (24, 5)  # the first that starts where there are none
 CONF = """
 ClusterName=scan2k
 SlurmctldHost={host}(127.0.0.1)
@@ -58,7 +59,11 @@ def why_not() -> str | None:
     missing = [name for name in PROGRAMS if not shutil.which(name, path=_path())]
     if missing:
         return f"no {', '.join(missing)} here: apt-get install slurmctld slurmd slurm-client munge"
-    return "slurmd wants to be started by root" if os.geteuid() else None
+    if os.geteuid():
+        return "slurmd wants to be started by root"
+    if not Path("/sys/fs/cgroup").is_mount() and _version() < _WITHOUT_CGROUPS:
+        return "no file system is mounted at /sys/fs/cgroup, and this slurmd does not start without"
+    return None
 
 
 def wait_until(is_so: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
