@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.atomic import require_writable
 from pipeline.config import ORTHOGRAPHIC, PERSPECTIVE
 
 SHADED = "COLOR/SHADED"
@@ -92,9 +91,3 @@ def images_of(projection: str) -> str:
 def degrees_text(angle: float) -> str:
     """An angle as folder names have it: no point where there is no fraction, and no minus zero."""
     return f"{round(angle, 6) + 0.0:.6f}".rstrip("0").rstrip(".")
-
-
-def open_workspace(root: Path, dataset: str, most_texture_pixels: int | None = None) -> Workspace:
-    """The dataset's place in a data folder, made if need be and found writable."""
-    require_writable(root)
-    return Workspace(root, dataset, most_texture_pixels)

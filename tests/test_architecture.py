@@ -42,7 +42,7 @@ TABLE = {
     "shaders": _room("", ""),
     "geometry": _room("", "numpy scipy"),
     "formats": _room("atomic", "numpy scipy trimesh PIL isal OpenEXR imagecodecs"),
-    "store": _room("atomic config", ""),
+    "store": _room("config", ""),
     "datasets": _room("config formats geometry store", ""),
     "body": _room("geometry formats", "numpy torch smplx"),
     "synth": _room("atomic geometry formats body", "numpy scipy"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.atomic import replacing, write_bytes, write_text
+from pipeline.atomic import replacing, require_writable, write_bytes, write_text
 from pipeline.config import ORTHOGRAPHIC
 from pipeline.errors import ConfigError
 from pipeline.store import (
@@ -15,7 +15,6 @@ from pipeline.store import (
     Picture,
     Workspace,
     degrees_text,
-    open_workspace,
 )
 
 
@@ -43,14 +42,14 @@ def test_angles_are_written_the_shortest_way(angle: float, text: str) -> None:
 
 
 def test_a_data_folder_is_made(tmp_path: Path) -> None:
-    open_workspace(tmp_path / "deep" / "data", "demo")
+    require_writable(tmp_path / "deep" / "data")
     assert list((tmp_path / "deep" / "data").iterdir()) == []
 
 
 def test_a_data_folder_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"file.*cannot be written") as caught:
-        open_workspace(tmp_path / "file" / "data", "demo")
+        require_writable(tmp_path / "file" / "data")
     assert "\n" not in str(caught.value)
 
 

@@ -13,7 +13,6 @@ from pipeline.graph.serial import Serial
 
 LOCAL, SLURM = "local", "slurm"
 ADDRESSES = ("tcp://", "tls://")
-MOST = 10_000  # workers of a machine
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,8 @@ def open_crew(terms: Terms) -> Crew:
     from pipeline.graph import cluster, sites  # noqa: PLC0415  Dask
 
     if terms.where == LOCAL:
-        workers = terms.workers or min(sites.workers_here(), terms.most or MOST)
+        fits = sites.workers_here()
+        workers = terms.workers or min(fits, terms.most or fits)
         site = sites.local(workers, terms.environment)
     elif terms.where == SLURM:
         if terms.profile is None:
