@@ -33,9 +33,8 @@ from pipeline.conduct.needs import Needs, needs_of
 from pipeline.conduct.selection import chosen
 from pipeline.conduct.shop import Errand, close_shop
 from pipeline.conduct.standing import Planned, Standing, Summary, Watch
-from pipeline.conduct.stopping import SAID, Stopping
 from pipeline.conduct.tally import Tally
-from pipeline.conduct.wording import lines_of
+from pipeline.conduct.wording import STOPPING, lines_of
 from pipeline.config import Conduct, RenderRequest
 from pipeline.errors import ConfigError, ManifestError
 from pipeline.export.chosen import choose
@@ -46,6 +45,7 @@ from pipeline.graph.profile import Profile, read_profile
 from pipeline.records import Fault, Survey
 from pipeline.stages.inspect import refusal_of
 from pipeline.stages.record import reject_row
+from pipeline.stopping import Stopping
 from pipeline.store import Workspace, images_of
 from pipeline.version import code_version
 
@@ -93,7 +93,7 @@ def render(request: RenderRequest, watch: Watch, conduct: Conduct = _USUAL) -> S
         for fault in () if conduct.subjects else build.found.rejects:
             tally.refused(fault)
         standing.begin(build.needs.total.scans, build.needs.total.views, build.needs.kept.views)
-        with Stopping(lambda: tally.ending(SAID)) as stopping:
+        with Stopping(lambda: tally.ending(STOPPING)) as stopping:
             with _folding(build, standing):
                 if build.needs.total.scans:
                     _make(build, tally, standing, Jobs(iter(build.needs), lambda: stopping.asked), terms)

@@ -49,6 +49,7 @@ TABLE = {
     "render": _room("geometry shaders", "numpy moderngl"),
     "keys": _room("config formats geometry store", ""),
     "version": _room("", ""),
+    "stopping": _room("", ""),
     "stages": _room("config datasets formats geometry store body synth render keys version", "numpy"),
     "graph": _room("", "dask distributed dask_jobqueue psutil toolz"),
     "manifests": _room("atomic", "pyarrow"),
@@ -57,8 +58,12 @@ TABLE = {
     ),
     "audit": _room("config datasets formats store keys manifests conduct", "numpy"),
     "export": _room("atomic config store manifests", ""),
-    "build": _room("atomic config datasets store keys stages graph manifests conduct export version", ""),
-    "recon": _room("manifests config geometry formats body store", "numpy torch"),
+    "build": _room(
+        "atomic config datasets store keys stages graph manifests conduct export version stopping", ""
+    ),
+    "recon": _room(
+        "atomic config geometry formats body store stopping manifests", "numpy torch matplotlib"
+    ),
     "doctor": _room("formats render", ""),
     "listing": _room("config datasets store", ""),
     "detections": _room("atomic formats geometry", ""),
@@ -70,7 +75,7 @@ TABLE = {
 DASK = frozenset({"dask", "distributed", "dask_jobqueue"})
 DASK_FILES = ("batch.py", "cluster.py", "sites.py")  # of the graph: how work is handed out, and to whom
 INSTANT_ROOMS = frozenset({"cli", "commands"})  # what `scan2k --help` loads
-LOADED_AT_ONCE = frozenset({"click", "pipeline.errors", "pipeline.config"})
+LOADED_AT_ONCE = frozenset({"click", "pipeline.errors", "pipeline.config", "recon.recipe"})
 
 
 def violations(root: Path) -> list[str]:

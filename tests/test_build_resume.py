@@ -17,7 +17,7 @@ from manifests.schema import VIEWS
 from pipeline import audit
 from pipeline import build as whole_build
 from pipeline.conduct.jobs import VIEWS as PORTION
-from pipeline.conduct.stopping import SAID
+from pipeline.conduct.wording import STOPPING
 from pipeline.config import RenderRequest
 from pipeline.graph.plan import Job, Outcome, Plan, Take
 from pipeline.graph.serial import Serial
@@ -111,7 +111,7 @@ def test_an_interrupt_finishes_the_scans_in_hand(data: Path, serial: Path, worke
         os.killpg(first.pid, signal.SIGINT)  # as a terminal does
         out, err = first.communicate(timeout=60)
     assert first.returncode == 130, err
-    assert SAID in err and "Traceback" not in err
+    assert STOPPING in err and "Traceback" not in err
     assert out.startswith("2K2K: stopped early; the same command goes on from here\n")
     assert noted(data) == 0
     made = views_in(data)
@@ -130,7 +130,7 @@ def test_a_second_interrupt_stops_at_once_and_damages_nothing(
     with begun(data, *long, "--workers", str(workers)) as first:
         wait_for(first, "views made")
         os.killpg(first.pid, signal.SIGINT)
-        wait_for(first, SAID)
+        wait_for(first, STOPPING)
         os.killpg(first.pid, signal.SIGINT)
         out, err = first.communicate(timeout=60)
     assert (first.returncode, out, err.strip()) == (130, "", "scan2k: interrupted")

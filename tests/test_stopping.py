@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.conduct.stopping import Stopping
+from pipeline.stopping import Stopping
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

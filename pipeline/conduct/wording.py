@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pipeline.conduct.standing import Planned, Snapshot, Summary
 
 COLUMNS = 80
+STOPPING = "finishing the scans in hand; once more to stop at once"
 _MOST_SCANS = 20  # that a plan names
 _MOST_REASONS = 5  # that a line names
 _HEAD = ("scans", "views", "images")

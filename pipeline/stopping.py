@@ -1,4 +1,4 @@
-"""How a build that is asked to end ends: the scans in hand are finished first; asked again, at once.
+"""How work that is asked to end ends: what is in hand is finished first; asked again, at once.
 
 Refuses to know what there is to finish.
 """
@@ -13,7 +13,6 @@ from queue import SimpleQueue
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-SAID = "finishing the scans in hand; once more to stop at once"
 _ONCE_MORE = frozenset({signal.SIGINT, signal.SIGTERM})  # what somebody sends twice on purpose
 _HANG_UP = signal.SIGHUP  # the terminal is gone; it may come twice by itself
 
@@ -36,7 +35,7 @@ class Stopping:
 
     @property
     def asked(self) -> bool:
-        """Was the build asked to end?"""
+        """Was the work asked to end?"""
         return self._asked
 
     def __enter__(self) -> Self:

@@ -1,0 +1,1 @@
+"""How good a prediction is, in units that mean something. Refuses to know how anything is trained."""

@@ -1,0 +1,1 @@
+"""How weights are changed: steps, schedules, processes, checkpoints, what is said and noted meanwhile."""
