@@ -21,6 +21,19 @@ _ASKED_OF_DEMO = "tiny"  # what a demonstration is trained by, on any machine in
 AUTO = "auto"
 
 
+def _one_of(what: str, name: str, known: tuple[str, ...]) -> None:
+    if name not in known:
+        raise ConfigError(f"{what} is {name!r}; choose from {', '.join(known)}")
+
+
+def _within(what: str, value: float, low: float, high: float, *, beyond_low: bool = False) -> None:
+    """Refuse a number outside low .. high, or that is not over `low` where it must be."""
+    if not (math.isfinite(value) and low <= value <= high) or (beyond_low and value == low):
+        raise ConfigError(
+            f"{what} is {value:g}; it must be {'over' if beyond_low else 'from'} {low:g} to {high:g}"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """All that decides what is learnt; two trainings of one recipe, data and length learn the same.
@@ -174,16 +187,3 @@ def source(text: str) -> Source:
         return Source(name, float(weight))
     except ValueError as error:
         raise ConfigError(f"weight of {name} is {weight!r}; write it as {name}:0.5") from error
-
-
-def _one_of(what: str, name: str, known: tuple[str, ...]) -> None:
-    if name not in known:
-        raise ConfigError(f"{what} is {name!r}; choose from {', '.join(known)}")
-
-
-def _within(what: str, value: float, low: float, high: float, *, beyond_low: bool = False) -> None:
-    """Refuse a number outside low .. high, or that is not over `low` where it must be."""
-    if not (math.isfinite(value) and low <= value <= high) or (beyond_low and value == low):
-        raise ConfigError(
-            f"{what} is {value:g}; it must be {'over' if beyond_low else 'from'} {low:g} to {high:g}"
-        )
