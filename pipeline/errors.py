@@ -9,7 +9,8 @@ PipelineError
 ├── ConfigError        the request makes no sense: stop before any work is done
 ├── ManifestError      a manifest disagrees with its schema or its files: stop
 ├── RenderError        no GL context, or a shader does not compile: stop
-└── CheckpointError    weights and configuration do not belong together: stop
+├── CheckpointError    weights and configuration do not belong together: stop
+└── TrainingError      what is learnt went wrong, and would stay wrong: stop
 """
 
 
@@ -51,3 +52,7 @@ class RenderError(PipelineError):
 
 class CheckpointError(PipelineError):
     """Weights and configuration do not belong together."""
+
+
+class TrainingError(PipelineError):
+    """What is learnt went wrong: the loss or the weights are no numbers any more."""

@@ -7,15 +7,16 @@ from functools import cache
 from importlib import resources
 from importlib.metadata import version
 
-_ROOMS = ("pipeline", "manifests", "shaders")
+BUILD = ("pipeline", "manifests", "shaders")
+TRAINING = ("pipeline", "manifests", "recon")
 _SUFFIXES = (".py", ".comp", ".glsl")
 
 
 @cache
-def code_version() -> str:
-    """The package's version and eight digits that change with any line of the build's code."""
+def code_version(rooms: tuple[str, ...] = BUILD) -> str:
+    """The package's version and eight digits that change with any line of the code in these rooms."""
     digest = hashlib.blake2b(digest_size=4)
-    for room in _ROOMS:
+    for room in rooms:
         folder = resources.files(room)
         for name, content in sorted(_texts(folder, room)):
             digest.update(name.encode() + b"\0" + content + b"\0")

@@ -62,7 +62,7 @@ TABLE = {
         "atomic config datasets store keys stages graph manifests conduct export version stopping", ""
     ),
     "recon": _room(
-        "atomic config geometry formats body store stopping manifests", "numpy torch matplotlib"
+        "atomic config geometry formats body store version stopping manifests", "numpy torch matplotlib"
     ),
     "doctor": _room("formats render", ""),
     "listing": _room("config datasets store", ""),
