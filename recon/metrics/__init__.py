@@ -1,1 +1,1 @@
-"""How good a prediction is, in units that mean something. Refuses to know how anything is trained."""
+"""How far predictions are from the truth, in units one can picture. Refuses to know how one trains."""
