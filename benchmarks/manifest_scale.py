@@ -27,7 +27,7 @@ from view_rows import YAWS, view_table
 
 from manifests import fold, journal
 from manifests.files import Facts, write_table
-from manifests.lock import BuildLock
+from manifests.lock import FolderLock
 from manifests.read import open_manifest
 from manifests.schema import REJECTS, SCANS, VIEWS, rows_of, table_of
 from pipeline.rows import ScanRow, ViewRow
@@ -53,7 +53,7 @@ def _scans(numbers: np.ndarray) -> pa.Table:
 
 
 def _fold(folder: Path) -> int:
-    with BuildLock(folder) as lock:
+    with FolderLock(folder) as lock:
         return fold.fold(lock, _FACTS)
 
 

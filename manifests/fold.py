@@ -16,13 +16,13 @@ import pyarrow.compute as pc
 
 from manifests.files import Facts, TableFile, write_table
 from manifests.journal import Entry, clear, entries, rows_in, sweep
-from manifests.lock import BuildLock
+from manifests.lock import FolderLock
 from manifests.schema import KINDS, REJECTS, Kind
 
 _SCANS_AT_ONCE = 500  # whose entries are in memory together
 
 
-def fold(lock: BuildLock, facts: Facts) -> int:
+def fold(lock: FolderLock, facts: Facts) -> int:
     """Take what the journal holds into the manifest, which is made if need be; how many entries.
 
     A view takes the place of the same view of the same scan, a scan that of the same scan, and a scan that
@@ -43,7 +43,7 @@ def fold(lock: BuildLock, facts: Facts) -> int:
     return len(noted)
 
 
-def forget(lock: BuildLock, kind: Kind, keys: Sequence[tuple[str, ...]]) -> None:
+def forget(lock: FolderLock, kind: Kind, keys: Sequence[tuple[str, ...]]) -> None:
     """Drop rows, named by what the table is sorted by, so that the next build makes them again."""
     lock.require()
     gone = pa.array(["\0".join(key) for key in keys], pa.string())

@@ -1,9 +1,9 @@
-"""One build at a time on a dataset: who holds it, and what to do when that one is gone.
+"""One build at a time on a dataset, one training on a run: who holds it, and what if that one is gone.
 
 The lock is a file with a number in its name, made with O_EXCL, which is atomic on local disks and on NFS
 since version 3; flock and lockf are neither sure to exist there nor to be seen by other hosts. Who takes
 over makes the file with the next number, so of two only one can. The highest number counts, free or held,
-and is never removed. Refuses to know what is being built.
+and is never removed. Refuses to know what is being made.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from uuid import uuid4
 from pipeline.atomic import write_bytes
 from pipeline.errors import ManifestError
 
-_PREFIX = "build.lock."
+BUILD = "build"  # what is usually done with a lock
 _BEAT = 20.0  # seconds between signs of life
 _SILENCE = 600.0  # seconds without one after which a holder that cannot be looked at is taken for dead
 
@@ -43,11 +43,15 @@ class Holder:
         return f"host {self.host}, pid {self.pid}, for {age}, last sign of life {_duration(silent)} ago"
 
 
-class BuildLock:
-    """The right to write a dataset's manifest, held inside `with`; `is_heir` of one who died with it."""
+class FolderLock:
+    """The right to write in a folder, held inside `with`; `is_heir` of one who died with it.
 
-    def __init__(self, folder: Path) -> None:
+    `work` is what is done with it: different works do not hinder each other.
+    """
+
+    def __init__(self, folder: Path, work: str = BUILD) -> None:
         self.folder = folder
+        self._work = work
         self._number: int | None = None
         self._done = threading.Event()
 
@@ -56,11 +60,11 @@ class BuildLock:
         number, said = self._newest()
         if said is not None:
             raise ManifestError(
-                f"another build writes {self.folder}: {said}; wait for it, or end it and try again"
+                f"another {self._work} writes {self.folder}: {said}; wait for it, or end it and try again"
             )
-        self.is_heir = bool(sign_in(self.folder).strip("{}"))
+        self.is_heir = bool(sign_in(self.folder, self._work).strip("{}"))
         self._number = self._claim(number + 1)
-        self._beating = threading.Thread(target=self._beat, daemon=True, name="build lock")
+        self._beating = threading.Thread(target=self._beat, daemon=True, name="lock")
         self._done.clear()
         self._beating.start()
         return self
@@ -78,7 +82,7 @@ class BuildLock:
             raise ManifestError(f"{self.folder} was to be written without its lock")
         if not self._is_newest():
             raise ManifestError(
-                f"another build took {self.folder} over, as this one gave no sign of life for "
+                f"another {self._work} took {self.folder} over, as this one gave no sign of life for "
                 f"{_duration(_SILENCE)}; run it again"
             )
 
@@ -86,7 +90,7 @@ class BuildLock:
     def sign(self) -> str:
         """What only this build's lock says: who reads the same by `sign_in` sees the same folder."""
         self.require()
-        return sign_in(self.folder)
+        return sign_in(self.folder, self._work)
 
     def _claim(self, number: int) -> int:
         """Make the file of this number: only one can, and only while none is higher."""
@@ -95,14 +99,16 @@ class BuildLock:
             with path.open("xb") as stream:
                 stream.write(json.dumps(asdict(_myself())).encode())
         except FileExistsError:
-            raise ManifestError(f"another build began on {self.folder} just now; wait for it") from None
+            raise ManifestError(
+                f"another {self._work} began on {self.folder} just now; wait for it"
+            ) from None
         except OSError:
             path.unlink(missing_ok=True)  # half a file would pass for somebody who began just now
             raise
-        numbers = _numbers(self.folder)
+        numbers = _numbers(self.folder, self._work)
         if max(numbers) != number:  # it was made by somebody who had looked long ago
             path.unlink(missing_ok=True)
-            raise ManifestError(f"another build began on {self.folder} just now; wait for it")
+            raise ManifestError(f"another {self._work} began on {self.folder} just now; wait for it")
         for old in numbers:
             if old < number:
                 self._path(old).unlink(missing_ok=True)
@@ -110,7 +116,7 @@ class BuildLock:
 
     def _newest(self) -> tuple[int, str | None]:
         """The highest number, 0 if none, and what to say of its holder; None: it is free or stale."""
-        number = max(_numbers(self.folder), default=0)
+        number = max(_numbers(self.folder, self._work), default=0)
         try:
             text = self._path(number).read_bytes()
             silent = self._now() - self._path(number).stat().st_mtime
@@ -135,10 +141,12 @@ class BuildLock:
             probe.unlink(missing_ok=True)
 
     def _is_newest(self) -> bool:
-        return self._number is not None and max(_numbers(self.folder), default=0) == self._number
+        return (
+            self._number is not None and max(_numbers(self.folder, self._work), default=0) == self._number
+        )
 
     def _path(self, number: int) -> Path:
-        return self.folder / f"{_PREFIX}{number}"
+        return _file(self.folder, self._work, number)
 
     def _beat(self) -> None:
         while not self._done.wait(_BEAT):
@@ -146,10 +154,10 @@ class BuildLock:
                 os.utime(self._path(self._number or 0))
 
 
-def sign_in(folder: Path) -> str:
+def sign_in(folder: Path, work: str = BUILD) -> str:
     """What the lock in a folder says of its holder; empty where there is none."""
     try:
-        return (folder / f"{_PREFIX}{max(_numbers(folder), default=0)}").read_text()
+        return _file(folder, work, max(_numbers(folder, work), default=0)).read_text()
     except OSError:
         return ""
 
@@ -164,8 +172,12 @@ def _free(path: Path) -> None:
             stream.truncate()
 
 
-def _numbers(folder: Path) -> list[int]:
-    ends = (path.name[len(_PREFIX) :] for path in folder.glob(f"{_PREFIX}*"))
+def _file(folder: Path, work: str, number: int) -> Path:
+    return folder / f"{work}.lock.{number}"
+
+
+def _numbers(folder: Path, work: str) -> list[int]:
+    ends = (path.name.rpartition(".")[2] for path in folder.glob(f"{work}.lock.*"))
     return [int(end) for end in ends if end.isdecimal()]
 
 

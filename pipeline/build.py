@@ -20,7 +20,7 @@ from threading import Event, Thread
 from manifests import croissant, journal
 from manifests.files import Facts
 from manifests.fold import fold
-from manifests.lock import BuildLock
+from manifests.lock import FolderLock
 from manifests.read import Manifest, facts_in, open_manifest
 from manifests.schema import KINDS, VIEWS
 from pipeline.atomic import require_writable
@@ -74,7 +74,7 @@ class _Build:
     request: RenderRequest
     conduct: Conduct
     work: Workspace
-    lock: BuildLock
+    lock: FolderLock
     found: Survey
     needs: Needs
 
@@ -133,7 +133,7 @@ def _begun(request: RenderRequest, conduct: Conduct, standing: Standing) -> Iter
     found = survey_of(work, request)
     chosen(found.subjects, conduct.subjects)
     require_writable(work.root)
-    with BuildLock(work.manifests) as lock:
+    with FolderLock(work.manifests) as lock:
         standing.doing("reading the manifest")
         if lock.is_heir:
             sweep(work)
@@ -153,7 +153,7 @@ def _as_it_is(work: Workspace, request: RenderRequest, watch: Watch) -> Iterator
     if facts_in(work.manifests):
         yield open_manifest(work.manifests)
         return
-    with TemporaryDirectory() as folder, BuildLock(Path(folder)) as lock:
+    with TemporaryDirectory() as folder, FolderLock(Path(folder)) as lock:
         fold(lock, _facts(request))
         yield open_manifest(lock.folder)
 

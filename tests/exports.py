@@ -11,7 +11,7 @@ import numpy as np
 from manifest_rows import FACTS, reject_row, scan_row, view_row
 
 from manifests import fold, journal
-from manifests.lock import BuildLock
+from manifests.lock import FolderLock
 from pipeline.formats.image import write_image
 from pipeline.formats.keypoint_file import write_keypoints
 from pipeline.records import Keypoints
@@ -36,7 +36,7 @@ def dataset(root: Path, **columns: object) -> Workspace:
 
 def folded(work: Workspace) -> None:
     """Take the journal into the tables."""
-    with BuildLock(work.manifests) as lock:
+    with FolderLock(work.manifests) as lock:
         fold.fold(lock, FACTS)
 
 

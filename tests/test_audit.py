@@ -13,7 +13,7 @@ from manifest_rows import scan_row, view_row
 import cli
 from manifests import fold, journal
 from manifests.files import Facts
-from manifests.lock import BuildLock
+from manifests.lock import FolderLock
 from manifests.read import open_manifest
 from pipeline import audit
 from pipeline.audit import CHECKSUM, LENGTH, MISSING, STRAY
@@ -29,7 +29,7 @@ def work(tmp_path: Path) -> Workspace:
     for scan in ("00003", "00004", "00005"):
         views = [_made(space, view_row(scan, yaw)) for yaw in (0, 10)]
         journal.record(space.manifests, scan_row(scan), views)
-    with BuildLock(space.manifests) as lock:
+    with FolderLock(space.manifests) as lock:
         fold.fold(lock, Facts("2K2K"))
     return space
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from building import build
 
-from manifests.lock import BuildLock
+from manifests.lock import FolderLock
 from manifests.read import open_manifest
 from manifests.schema import rows_of
 from pipeline import audit
@@ -197,7 +197,7 @@ def test_a_scan_that_is_mended_is_no_reject_any_more(data: Path, people: Path) -
 
 def test_two_builds_at_once_are_one_too_many(data: Path) -> None:
     with (
-        BuildLock(Workspace(data, DATASET).manifests),
+        FolderLock(Workspace(data, DATASET).manifests),
         pytest.raises(ManifestError, match=r"another build.* pid"),
     ):
         build(request(data))

@@ -18,7 +18,7 @@ from manifest_rows import FACTS, later, reject_row, scan_row, view_row
 
 from manifests import files, fold, journal
 from manifests.files import Facts
-from manifests.lock import BuildLock
+from manifests.lock import FolderLock
 from manifests.read import open_manifest
 from manifests.schema import SCANS, VIEWS, Kind, rows_of, table_of
 from pipeline.errors import ManifestError
@@ -26,7 +26,7 @@ from pipeline.rows import RejectRow, ScanRow, ViewRow
 
 
 def _fold(folder: Path) -> int:
-    with BuildLock(folder) as lock:
+    with FolderLock(folder) as lock:
         return fold.fold(lock, FACTS)
 
 
@@ -97,7 +97,7 @@ def test_forgotten_rows_are_gone_and_the_others_stay(tmp_path: Path) -> None:
     for scan in ("1", "2"):
         journal.record(tmp_path, scan_row(scan), [view_row(scan, 0), view_row(scan, 10)])
     _fold(tmp_path)
-    with BuildLock(tmp_path) as lock:
+    with FolderLock(tmp_path) as lock:
         fold.forget(
             lock, VIEWS, [("1", view_row("1", 10).view, "perspective"), ("9", "none", "perspective")]
         )
@@ -204,10 +204,10 @@ sys.path[:0] = {path!r}
 from pathlib import Path
 from manifest_rows import FACTS, reject_row, scan_row, view_row
 from manifests import fold, journal
-from manifests.lock import BuildLock
+from manifests.lock import FolderLock
 
 def work(folder, first, told):
-    with BuildLock(folder) as lock:
+    with FolderLock(folder) as lock:
         fold.fold(lock, FACTS)
         for number in range(first, first + 500):
             scan = f"{{number % 40:05d}}"
@@ -312,7 +312,7 @@ def test_what_is_folded_is_written_for_good_before_the_journal_is_cleared(
     journal.record(tmp_path, scan_row(), [view_row()])
     monkeypatch.setattr(fold, "clear", lambda folder, done: pytest.fail("cleared too soon"))
     monkeypatch.setattr(fold, "write_table", _full_disk)
-    with pytest.raises(OSError, match="disk full"), BuildLock(tmp_path) as lock:
+    with pytest.raises(OSError, match="disk full"), FolderLock(tmp_path) as lock:
         fold.fold(lock, FACTS)
     assert len(journal.entries(tmp_path)) == 1
 

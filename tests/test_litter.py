@@ -9,7 +9,7 @@ import pytest
 from building import build
 from test_build import add_scan, request
 
-from manifests.lock import BuildLock
+from manifests.lock import FolderLock
 from pipeline.atomic import replacing
 from pipeline.conduct.litter import sweep
 from pipeline.store import Workspace
@@ -52,7 +52,7 @@ def test_the_heir_of_a_build_that_died_sweeps_and_others_need_not(tmp_path: Path
     half = left(tmp_path / "PERS" / "DEPTH" / "2K2K_0_y_0_x")
     build(request(tmp_path))
     assert half.exists()
-    lock = BuildLock(tmp_path / "manifests" / "2K2K")
+    lock = FolderLock(tmp_path / "manifests" / "2K2K")
     (lock.folder / "build.lock.99").write_text('{"host": "gone"}')
     os.utime(lock.folder / "build.lock.99", (1, 1))
     build(request(tmp_path))

@@ -14,7 +14,7 @@ from manifest_rows import FACTS, reject_row, scan_row, view_row
 
 from manifests import files, fold, journal, migrate, schema
 from manifests.files import metadata_of
-from manifests.lock import BuildLock
+from manifests.lock import FolderLock
 from manifests.migrate import Step
 from manifests.read import Manifest, open_manifest
 from manifests.schema import KINDS, VIEWS, Kind, rows_of
@@ -31,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for scan in SCANS:
         journal.record(tmp_path, scan_row(scan), [view_row(scan, 0), view_row(scan, 10)])
     journal.reject(tmp_path, reject_row("00099"))
-    with BuildLock(tmp_path) as lock:
+    with FolderLock(tmp_path) as lock:
         fold.fold(lock, FACTS)
     return tmp_path
 
@@ -72,7 +72,7 @@ def test_reading_goes_on_in_the_old_file_when_it_is_replaced(folder: Path) -> No
     batches = open_manifest(folder).batches(VIEWS, ["scan"])
     assert [next(batches).num_rows for _ in range(2)] == [0, 5]
     journal.record(folder, scan_row("000"), [view_row("000", yaw) for yaw in range(9)])
-    with BuildLock(folder) as lock:
+    with FolderLock(folder) as lock:
         fold.fold(lock, FACTS)
     assert sum(batch.num_rows for batch in batches) == 13
     assert open_manifest(folder).counts["views"] == 27
@@ -191,7 +191,7 @@ def test_a_manifest_of_version_1_is_read_and_written_anew_by_the_next_build(fold
         for kind in KINDS:
             assert pa.concat_tables(found.batches(kind)).to_pylist() == expected[kind]
         journal.reject(folder, reject_row("00099", stamp=""))
-        with BuildLock(folder) as lock:
+        with FolderLock(folder) as lock:
             fold.fold(lock, FACTS)
     assert pq.read_metadata(folder / "views.parquet").metadata[b"scan2k.schema_version"] == b"2"
 

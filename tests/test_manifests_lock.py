@@ -18,15 +18,15 @@ from manifest_rows import FACTS
 
 from manifests import fold
 from manifests import lock as locks
-from manifests.lock import BuildLock, Holder
+from manifests.lock import FolderLock, Holder
 from pipeline.errors import ManifestError
 
 HOLDING = """
 import sys, time
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from manifests.lock import BuildLock
-with BuildLock(Path({folder!r})):
+from manifests.lock import FolderLock
+with FolderLock(Path({folder!r})):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -56,17 +56,17 @@ def test_a_second_build_is_refused_until_the_first_is_killed(tmp_path: Path) -> 
         said = (
             rf"another build writes .*: host {socket.gethostname()}, pid {holder.pid}, for \d+ s, .*; wait"
         )
-        with pytest.raises(ManifestError, match=said), BuildLock(tmp_path):
+        with pytest.raises(ManifestError, match=said), FolderLock(tmp_path):
             pass
         holder.kill()
         holder.wait()
-    with BuildLock(tmp_path) as lock:
+    with FolderLock(tmp_path) as lock:
         lock.require()
 
 
 def test_it_is_free_after_the_block_and_refused_inside(tmp_path: Path) -> None:
     for _ in range(3):
-        with BuildLock(tmp_path), pytest.raises(ManifestError, match="pid"), BuildLock(tmp_path):
+        with FolderLock(tmp_path), pytest.raises(ManifestError, match="pid"), FolderLock(tmp_path):
             pass
     assert len(list(tmp_path.iterdir())) == 1, "old numbers and temporary files are gone"
 
@@ -83,14 +83,14 @@ def test_it_is_free_after_the_block_and_refused_inside(tmp_path: Path) -> None:
 )
 def test_a_stale_lock_is_taken_over(tmp_path: Path, other: dict[str, Any]) -> None:
     _leave(tmp_path, **other)
-    with BuildLock(tmp_path) as lock:
+    with FolderLock(tmp_path) as lock:
         lock.require()
 
 
 @pytest.mark.parametrize("other", [{}, {"machine": "another boot", "host": "far"}], ids=["here", "far"])
 def test_a_lock_that_may_live_is_not_taken_over(tmp_path: Path, other: dict[str, Any]) -> None:
     _leave(tmp_path, 500.0, **other)
-    with pytest.raises(ManifestError, match="last sign of life 8 min ago"), BuildLock(tmp_path):
+    with pytest.raises(ManifestError, match="last sign of life 8 min ago"), FolderLock(tmp_path):
         pass
 
 
@@ -98,17 +98,17 @@ def test_a_file_that_says_nothing_is_somebody_who_just_began_but_not_for_ever(tm
     path = tmp_path / "build.lock.1"
     for content in (b"", b"{", b"[]", b'{"host": 1}'):
         path.write_bytes(content)
-        with pytest.raises(ManifestError, match="who began just now"), BuildLock(tmp_path):
+        with pytest.raises(ManifestError, match="who began just now"), FolderLock(tmp_path):
             pass
     os.utime(path, (1, 1))
-    with BuildLock(tmp_path):
+    with FolderLock(tmp_path):
         pass
 
 
 def test_of_many_who_take_over_at_once_one_wins(tmp_path: Path) -> None:
     def attempt(_: int) -> bool:
         try:
-            lock = BuildLock(folder)
+            lock = FolderLock(folder)
             lock.__enter__()
         except ManifestError:
             return False
@@ -122,20 +122,20 @@ def test_of_many_who_take_over_at_once_one_wins(tmp_path: Path) -> None:
 
 
 def test_one_who_looked_long_ago_cannot_take_what_is_held_now(tmp_path: Path) -> None:
-    late = BuildLock(tmp_path)
+    late = FolderLock(tmp_path)
     _leave(tmp_path, pid=2**22 + 1)
     number, said = late._newest()
     assert (number, said) == (4, None)
-    with BuildLock(tmp_path), pytest.raises(ManifestError, match="just now"):
+    with FolderLock(tmp_path), pytest.raises(ManifestError, match="just now"):
         late._claim(number + 1)
-    with BuildLock(tmp_path) as lock:  # by now the number it had in mind is free again
+    with FolderLock(tmp_path) as lock:  # by now the number it had in mind is free again
         with pytest.raises(ManifestError, match="just now"):
             late._claim(number + 1)
         lock.require()
 
 
 def test_a_build_that_was_taken_over_writes_nothing_more(tmp_path: Path) -> None:
-    with BuildLock(tmp_path) as lock:
+    with FolderLock(tmp_path) as lock:
         fold.fold(lock, FACTS)
         (tmp_path / "build.lock.2").write_text("{}")
         with pytest.raises(ManifestError, match=r"took .* over"):
@@ -146,7 +146,7 @@ def test_a_build_that_was_taken_over_writes_nothing_more(tmp_path: Path) -> None
 
 def test_signs_of_life_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "_BEAT", 0.01)
-    with BuildLock(tmp_path):
+    with FolderLock(tmp_path):
         (path,) = tmp_path.iterdir()
         os.utime(path, (1, 1))
         deadline = time.monotonic() + 10
@@ -166,10 +166,18 @@ def test_a_process_that_ended_but_was_not_waited_for_is_gone() -> None:
 
 def test_only_who_sees_the_folder_reads_its_sign(tmp_path: Path) -> None:
     there, elsewhere = tmp_path / "there", tmp_path / "elsewhere"
-    with BuildLock(there) as lock, BuildLock(elsewhere):
+    with FolderLock(there) as lock, FolderLock(elsewhere):
         assert lock.sign == locks.sign_in(there)
         assert lock.sign != locks.sign_in(elsewhere)
         first = lock.sign
     assert locks.sign_in(tmp_path / "nowhere") == ""
-    with BuildLock(there) as again:
+    with FolderLock(there) as again:
         assert again.sign != first
+
+
+def test_different_works_do_not_hinder_each_other(folder: Path) -> None:
+    with FolderLock(folder), FolderLock(folder, "training"):
+        with pytest.raises(ManifestError, match="another training writes"), FolderLock(folder, "training"):
+            pass
+        with pytest.raises(ManifestError, match="another build writes"), FolderLock(folder):
+            pass

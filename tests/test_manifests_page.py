@@ -15,7 +15,7 @@ import pytest
 from manifest_rows import FACTS, later, reject_row, scan_row, view_row
 
 from manifests import fold, journal
-from manifests.lock import BuildLock
+from manifests.lock import FolderLock
 from manifests.schema import KINDS, description, schema_of
 from pipeline import rows
 from pipeline.geometry.camera import portrait_camera, project
@@ -68,7 +68,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ]
         journal.record(place, scan_row(scan, split=split), views)
     journal.reject(place, reject_row("00007", reason="FormatError", made_at=later(60)))
-    with BuildLock(place) as lock:
+    with FolderLock(place) as lock:
         fold.fold(lock, FACTS)
     return folder
 

@@ -10,7 +10,7 @@ import pytest
 from building import build
 from test_build import add_scan
 
-from manifests.lock import BuildLock
+from manifests.lock import FolderLock
 from manifests.read import open_manifest
 from pipeline.conduct import shop as place
 from pipeline.conduct.needs import Need, needs_of
@@ -43,7 +43,7 @@ def request(data: Path, **asked: object) -> RenderRequest:
 def errand(data: Path) -> Iterator[Errand]:
     """An errand of a build that has begun."""
     work = Workspace(data, "2K2K")
-    with BuildLock(work.manifests) as lock:
+    with FolderLock(work.manifests) as lock:
         yield Errand(work, request(data), code_version(), lock.sign)
     close_shop()
 

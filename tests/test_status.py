@@ -18,7 +18,7 @@ from up_to_date import Folder, add_scan, up_to_date
 import cli
 from manifests import files, journal
 from manifests.files import Facts, write_table
-from manifests.lock import BuildLock
+from manifests.lock import FolderLock
 from manifests.read import open_manifest
 from manifests.schema import KINDS, REJECTS, SCANS, VIEWS, table_of
 from manifests.sums import sums_of
@@ -292,7 +292,7 @@ def test_a_build_that_runs_is_not_in_the_way(folder: Folder, capsys: pytest.Capt
     write(folder)
     journal.record(folder.work.manifests, scan_row("00003"), [])
     (folder.work.manifests / "journal" / "half.parquet").write_bytes(b"PAR")
-    with BuildLock(folder.work.manifests):
+    with FolderLock(folder.work.manifests):
         assert status(folder) == replace(WHOLE, waiting=2)
     assert cli.main(["status", "2K2K", "--data", str(folder.work.root)]) == 3
     assert "in the journal: 2 entries" in capsys.readouterr().out

@@ -16,7 +16,7 @@ import numpy as np
 from manifest_rows import FACTS, scan_row, view_row
 
 from manifests import fold, journal
-from manifests.lock import BuildLock
+from manifests.lock import FolderLock
 from pipeline.formats.image import write_image
 from pipeline.geometry.camera import portrait_camera, position, project, rays
 from pipeline.geometry.depth import coding_of, encode
@@ -177,7 +177,7 @@ def write_person(  # its options are what tests change
 
 def fold_people(data: Path, dataset: str = "spheres") -> None:
     """Take what was noted into the manifest."""
-    with BuildLock(Workspace(data, dataset).manifests) as lock:
+    with FolderLock(Workspace(data, dataset).manifests) as lock:
         fold.fold(lock, replace(FACTS, dataset=dataset))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from manifests.fold import forget
-from manifests.lock import BuildLock
+from manifests.lock import FolderLock
 from manifests.read import open_manifest
 from manifests.schema import VIEWS
 from pipeline.config import PROJECTIONS
@@ -58,7 +58,7 @@ def verify(work: Workspace, checksums: bool = False, repair: bool = False) -> Ve
     faults += _strays(work, owned)
     broken = sorted({fault.key for fault in faults if fault.key})
     if repair and broken:
-        with BuildLock(work.manifests) as lock:
+        with FolderLock(work.manifests) as lock:
             forget(lock, VIEWS, broken)
     files = sum(len(names) for names in owned.values())
     done = len(broken) if repair else 0

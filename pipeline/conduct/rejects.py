@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from manifests import journal
 from manifests.fold import forget
-from manifests.lock import BuildLock
+from manifests.lock import FolderLock
 from manifests.schema import REJECTS, rows_of
 from pipeline.conduct.needs import Needs
 from pipeline.records import Survey
@@ -15,7 +15,7 @@ from pipeline.rows import RejectRow
 from pipeline.stages.record import reject_row
 
 
-def settle(lock: BuildLock, found: Survey, needs: Needs) -> None:
+def settle(lock: FolderLock, found: Survey, needs: Needs) -> None:
     """Note what the survey refused, each once, and forget who is gone, or is up to date after all."""
     known = rows_of(RejectRow, needs.manifest.rejects())
     said = {(row.scan, row.detail) for row in known}
