@@ -175,9 +175,12 @@ def test_only_who_sees_the_folder_reads_its_sign(tmp_path: Path) -> None:
         assert again.sign != first
 
 
-def test_different_works_do_not_hinder_each_other(folder: Path) -> None:
-    with FolderLock(folder), FolderLock(folder, "training"):
-        with pytest.raises(ManifestError, match="another training writes"), FolderLock(folder, "training"):
+def test_different_works_do_not_hinder_each_other(tmp_path: Path) -> None:
+    with FolderLock(tmp_path), FolderLock(tmp_path, "training"):
+        with (
+            pytest.raises(ManifestError, match="another training writes"),
+            FolderLock(tmp_path, "training"),
+        ):
             pass
-        with pytest.raises(ManifestError, match="another build writes"), FolderLock(folder):
+        with pytest.raises(ManifestError, match="another build writes"), FolderLock(tmp_path):
             pass
