@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from pipeline.commands.checkpoint import checkpoint
 from pipeline.commands.doctor import doctor
 from pipeline.commands.export import export
 from pipeline.commands.keypoints import keypoints
@@ -46,7 +47,7 @@ def scan2k(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-for _command in (doctor, scan_list, render, keypoints, status, synth, verify, export):
+for _command in (doctor, scan_list, render, keypoints, status, synth, verify, export, checkpoint):
     scan2k.add_command(_command)
 
 

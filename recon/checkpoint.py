@@ -70,12 +70,16 @@ def published(network: Network) -> dict[str, dict[str, Tensor]]:
 
 
 def load_published(network: Network, path: Path) -> None:
-    """Gives a network the weights of a published checkpoint of either phase, or of ours in that form.
+    """Gives a network the weights of a published checkpoint of either phase, or of ours in that form."""
+    give(network, weights_in(path), path)
+
+
+def give(network: Network, theirs: Mapping[str, Tensor], path: Path) -> None:
+    """Gives a network weights by their published names, if they fit; `path` is where they come from.
 
     A first phase's weights leave the refiner of a network that has one as it was; a second phase's fit a
     network without one.
     """
-    theirs = _read(path)
     own = network.state_dict()
     wanted = {published_name(name): name for name in own}
     if not any(name.startswith(REFINER) for name in theirs):
@@ -97,11 +101,16 @@ def load_published(network: Network, path: Path) -> None:
     network.load_state_dict({ours: theirs[name] for name, ours in wanted.items()}, strict=False)
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def weights_in(path: Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint by their published names, without what was wrapped around them."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as problem:
+    except pickle.UnpicklingError as problem:
+        raise CheckpointError(
+            f"{path} cannot be read as weights: it holds more than tensors and values, and was not run"
+        ) from problem
+    # A file that was made to be wrong can fail anywhere in the reader, and with anything.
+    except Exception as problem:
         reason = (str(problem).strip() or type(problem).__name__).splitlines()[0]
         raise CheckpointError(f"{path} cannot be read as weights: {reason}") from problem
     if isinstance(content, Mapping) and WRAPPER in content:

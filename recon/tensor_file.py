@@ -40,6 +40,11 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
         ) from problem
 
 
+def is_archive(path: Path) -> bool:
+    """Is it a file of the kind that `opened` reads, as it seems?"""
+    return path.is_file() and zipfile.is_zipfile(path)
+
+
 def opened(path: Path) -> object:
     """What a file holds. Its tensors are mapped: their bytes are read from the file when they are used."""
     if not path.is_file():

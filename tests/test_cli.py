@@ -76,7 +76,7 @@ def test_the_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) ->
     [
         (
             ("rendr", "demo"),
-            "there is no command 'rendr' (did you mean render?); choose from: doctor, export, keypoints",
+            "there is no command 'rendr' (did you mean render?); choose from: checkpoint, doctor, export",
         ),
         (("render", "demo", "--yaw", "0"), "scan2k render has no option '--yaw' (did you mean --yaws?)"),
         (("render", "demo", "--yaws", "0,east"), "'0,east' is not a list of degrees such as -30,0,30"),

@@ -29,6 +29,7 @@ from recon.training.snapshot import (
     differences,
     load,
     look,
+    require_fit,
     require_same,
     save,
 )
@@ -229,3 +230,13 @@ def test_every_part_of_a_recipe_is_compared() -> None:
         other: Any = getattr(others, item.name)
         asked = Asked(dataclasses.replace(RECIPE, **{item.name: other}), 1, DATA)
         assert [line.split()[0] for line in differences(snapshot(), asked)] == [item.name]
+
+
+def test_weights_of_another_network_are_refused_by_name() -> None:
+    own = {"head.weight": torch.ones(2, 3)}
+    require_fit(Path("a.pt"), snapshot(code="0.1+ab"), own)
+    for other in ({"head.weight": torch.ones(2, 4)}, {}, {**own, "head.bias": torch.ones(2)}):
+        with pytest.raises(
+            CheckpointError, match=r"1 tensors differ, such as head.* scan2k 0\.1\+ab, so go on"
+        ):
+            require_fit(Path("a.pt"), snapshot(code="0.1+ab"), other)

@@ -32,6 +32,9 @@ class Position:
     epoch: int = 0
     step: int = 0
 
+    def __str__(self) -> str:
+        return f"{self.epoch:,} epochs and {self.step:,} steps"
+
 
 @dataclass(frozen=True, slots=True)
 class Data:
@@ -116,19 +119,24 @@ def load(path: Path) -> Snapshot:
 def look(path: Path) -> Snapshot:
     """A snapshot whose tensors are only mapped: little is read, and the file must stay as it is."""
     content = tensor_file.opened(path)
-    if not is_snapshot(content):
+    if not _is_ours(content):
         raise CheckpointError(
             f"{path} is no checkpoint of a training that could go on; its weights may fit --init-from"
         )
-    return taken(path, content)
+    return _taken(path, content)
 
 
-def is_snapshot(content: object) -> TypeGuard[Mapping[str, Any]]:
-    """Is what a file holds one of ours?"""
+def found(path: Path) -> Snapshot | None:
+    """The same, but None if the file holds something else, such as published weights."""
+    content = tensor_file.opened(path) if tensor_file.is_archive(path) else None
+    return _taken(path, content) if _is_ours(content) else None
+
+
+def _is_ours(content: object) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(content, Mapping) and _MARK in content
 
 
-def taken(path: Path, content: Mapping[str, Any]) -> Snapshot:
+def _taken(path: Path, content: Mapping[str, Any]) -> Snapshot:
     """The snapshot that a file holds, each part of it checked."""
     tensor_file.require_plain(path, content)
     if type(content[_MARK]) is not int or content[_MARK] != FORMAT:
@@ -160,8 +168,8 @@ def differences(snapshot: Snapshot, asked: Asked) -> list[str]:
     """What is in a checkpoint otherwise than it is asked to be; how long it goes on is free."""
     there, here = snapshot.recipe, asked.recipe
     found = [
-        f"{item.name} is {_said(getattr(there, item.name))} in the checkpoint and "
-        f"{_said(getattr(here, item.name))} here"
+        f"{item.name} is {said(getattr(there, item.name))} in the checkpoint and "
+        f"{said(getattr(here, item.name))} here"
         for item in dataclasses.fields(Recipe)
         if getattr(there, item.name) != getattr(here, item.name)
     ]
@@ -181,6 +189,16 @@ def require_same(path: Path, snapshot: Snapshot, asked: Asked) -> None:
         )
 
 
+def require_fit(path: Path, snapshot: Snapshot, own: Mapping[str, Tensor]) -> None:
+    """Refuses weights that are not, name by name, as large as those of the network that would go on."""
+    there, here = ({name: tensor.shape for name, tensor in of.items()} for of in (snapshot.weights, own))
+    if other := [name for name in {**here, **there} if here.get(name) != there.get(name)]:
+        raise CheckpointError(
+            f"{path} has weights of another network: {len(other)} tensors differ, such as {other[0]}; it "
+            f"was written by scan2k {snapshot.code}, so go on with that version"
+        )
+
+
 def _other_views(then: Mapping[str, int], now: Mapping[str, int]) -> list[str]:
     """How the views differ, by how many of each dataset there are."""
     found = [
@@ -191,7 +209,7 @@ def _other_views(then: Mapping[str, int], now: Mapping[str, int]) -> list[str]:
     return found or ["the views are others, though as many, or are weighed otherwise"]
 
 
-def _said(value: object) -> str:
+def said(value: object) -> str:
     """A value of a recipe as one reads it."""
     if isinstance(value, bool):
         return "on" if value else "off"
