@@ -10,7 +10,7 @@ PipelineError
 ├── ManifestError      a manifest disagrees with its schema or its files: stop
 ├── RenderError        no GL context, or a shader does not compile: stop
 ├── CheckpointError    weights and configuration do not belong together: stop
-└── TrainingError      what is learnt went wrong, and would stay wrong: stop
+└── TrainingError      a training cannot go on as it is: stop, what was saved is good
 """
 
 
@@ -55,4 +55,4 @@ class CheckpointError(PipelineError):
 
 
 class TrainingError(PipelineError):
-    """What is learnt went wrong: the loss or the weights are no numbers any more."""
+    """A training cannot go on: its loss is no number any more, or a process that it needs has died."""

@@ -192,7 +192,7 @@ class Signs:
         what = f"{head} normals, {side}" if head != DEPTH else f"depth, {side}"
         ends = "at one end" if head == DEPTH else "black"
         how = f"{ends} on {look.blank_share:.0%} of people" if is_blank else "the same everywhere"
-        advice = "the default profile, whose normals cannot die, or " if self._can_die else ""
+        advice = "the default profile, whose heads cannot die, or " if self._can_die else ""
         return (
             f"{what}: {how} for {LOOKS} steps, so it learns nothing: begin again with {advice}a lower rate"
         )
