@@ -61,6 +61,7 @@ def test_alone_without_a_gpu_it_takes_the_cpu_and_says_so(monkeypatch: pytest.Mo
         assert processes.mean(values) == values
         assert processes.any(True)
         assert not processes.any(False)
+        assert processes.gathered(("one", "two")) == ["one", "two"]
         processes.barrier()
     assert heard.said == [f"trains on the CPU; torch {torch.__version__} sees no GPU"]
 
@@ -123,12 +124,13 @@ def together() -> dict[str, object]:
         values = {"a": torch.tensor(1.0 + rank), "b": torch.tensor(10.0 * rank)}
         found: dict[str, object] = {
             "rank": rank,
-            "ranks": processes.ranks,
+            "ranks": (processes.ranks, processes.ranks_here),
             "said": heard.said,
             "threads": torch.get_num_threads(),
             "mean": {name: float(value) for name, value in processes.mean(values).items()},
             "second stops": processes.any(rank == 1),
             "nobody stops": processes.any(False),
+            "texts": processes.gathered([["first", "other"], ["second"]][rank]),
         }
         processes.barrier()
     found["closed"] = not distributed.is_initialized()
@@ -142,11 +144,12 @@ def test_two_processes_agree(tmp_path: Path) -> None:
     assert "the CPU, with 2 processes" in first["said"][0]
     assert second["said"] == []
     for found in (first, second):
-        assert found["ranks"] == 2
+        assert found["ranks"] == (2, 2)
         assert found["threads"] >= 1
         assert found["mean"] == {"a": 1.5, "b": 5.0}
         assert found["second stops"]
         assert not found["nobody stops"]
+        assert found["texts"] == ["first", "other", "second"]
         assert found["closed"]
 
 

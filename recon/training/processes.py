@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -34,6 +34,7 @@ class Processes:
     device: torch.device
     rank: int = 0
     ranks: int = 1
+    ranks_here: int = 1  # on this machine
 
     @property
     def is_first(self) -> bool:
@@ -55,6 +56,14 @@ class Processes:
         claims = torch.tensor([claim], dtype=torch.int32)
         distributed.all_reduce(claims, distributed.ReduceOp.MAX)
         return bool(claims.item())
+
+    def gathered(self, texts: Sequence[str]) -> list[str]:
+        """The texts of all processes, in their order; all get them."""
+        if self.ranks == 1:
+            return list(texts)
+        found: list[list[str]] = [[] for _ in range(self.ranks)]
+        distributed.all_gather_object(found, list(texts))
+        return [text for own in found for text in own]
 
     def barrier(self) -> None:
         """Waits until every process is here."""
@@ -92,7 +101,7 @@ def opened(request: TrainRequest, watch: Watch) -> Iterator[Processes]:
     if place.ranks > 1:
         _connect(device, place)
     try:
-        yield Processes(device, place.rank, place.ranks)
+        yield Processes(device, place.rank, place.ranks, place.local_ranks)
     except BaseException:
         # Closing NCCL may wait for the others, who wait for this one: ending is what tells them.
         _disconnect(place.ranks > 1 and device.type == CPU)
