@@ -11,15 +11,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.errors import ConfigError
+from recon.recompute import kept, recomputed
 from recon.unets import AttentionUnet, DualUnet, Refiner, initialise
-from recon.windows import FULL, SMALLEST, WINDOWS, Placement, laid_back, window_views
+from recon.windows import (
+    FULL,
+    SMALLEST,
+    WINDOWS,
+    Placement,
+    laid_back,
+    landings,
+    stand_ins,
+    window_views,
+)
 
 SHRINK = 8  # the whole person is first seen at an eighth of the image
 FARTHEST = 6.0  # where depth ends, and what the front of the background is
@@ -29,11 +39,14 @@ NARROWEST = 4  # channels below which a level of a network would have none
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a network is built for: pixels of the image's side, channels, and how its normals end."""
+    """What a network is built for: pixels of the image's side, channels, and how normals and depth end.
+
+    The published ends are dead for ever where nothing but 0 comes out of them. Ours are not.
+    """
 
     size: int = FULL
     width: int = WIDTH
-    bounded_normals: bool = True
+    published_ends: bool = False
 
     def __post_init__(self) -> None:
         if self.size < SMALLEST or self.size & (self.size - 1):
@@ -47,12 +60,12 @@ class Shape:
 
 
 def paper(size: int = FULL) -> Shape:
-    """The network as published: normals end in a ReLU, which can die."""
-    return Shape(size, bounded_normals=False)
+    """The network as published: normals end in a ReLU, depth in a ReLU6."""
+    return Shape(size, published_ends=True)
 
 
 def default(size: int = FULL) -> Shape:
-    """The network to train: normals end in a sigmoid, which cannot."""
+    """The network to train: normals end in a sigmoid, and depth beyond its range is called back."""
     return Shape(size)
 
 
@@ -110,6 +123,7 @@ class Network(nn.Module):
         self.low_surfaces = DualUnet((3, 6), 3, shape.width // 2)
         self.refiner = Refiner(3, shape.width // 2) if refines else None
         self._only_refining = False
+        self._recomputes = False
         initialise(self)
 
     def forward(self, image_B3HW: Tensor, place: Placement) -> Prediction:
@@ -118,12 +132,17 @@ class Network(nn.Module):
         if image_B3HW.shape[-2:] != (size, size):
             height, width = image_B3HW.shape[-2:]
             raise ConfigError(f"image is {height} x {width}, and the network is built for {size} x {size}")
-        image_B3hw = _resized(image_B3HW, size // SHRINK)
-        low_normals_B6hw = self._bounded(self.low_normals(image_B3hw))
-        part_normals = self._parts(image_B3HW, low_normals_B6hw, place)
-        low = _surfaces(self.low_surfaces(image_B3hw, low_normals_B6hw))
-        fine = self._fine(part_normals, low, place) if self.refiner is not None else None
-        return Prediction(part_normals, low_normals_B6hw, low, fine)
+        where = landings(place, size) if self.refiner is not None else []
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self._only_refining):
+            image_B3hw = _resized(image_B3HW, size // SHRINK)
+            low_normals_B6hw = self._bounded(self._run(self.low_normals, image_B3hw))
+            part_normals = self._parts(image_B3HW, low_normals_B6hw, place)
+            low = self._surfaces(self._run(self.low_surfaces, image_B3hw, low_normals_B6hw))
+        if self.refiner is None:
+            return Prediction(part_normals, low_normals_B6hw, low, None)
+        normals_B6HW, covered_B1HW = laid_back(part_normals, place, where, size)
+        surfaces = self._surfaces(self.refiner(low.with_background(), normals_B6HW))
+        return Prediction(part_normals, low_normals_B6hw, low, Fine(normals_B6HW, covered_B1HW, surfaces))
 
     def _parts(self, image_B3HW: Tensor, low_normals_B6hw: Tensor, place: Placement) -> dict[str, Tensor]:
         """Normals of the parts by window, (B, P, 6, h, w), from the image and a rough idea of the front."""
@@ -131,20 +150,29 @@ class Network(nn.Module):
         seen_B6HW = torch.cat((image_B3HW, rough_B3HW.to(image_B3HW)), 1)
         made = {}
         for name, window in WINDOWS.items():
-            view_BPChw = window_views(seen_B6HW, place.of(window), window.at(self.shape.size))
-            normals = self._bounded(self.part_normals[name](view_BPChw.flatten(0, 1)))
+            own = place.of(window)
+            view_BPChw = window_views(seen_B6HW, own, window.at(self.shape.size))
+            view_NChw = view_BPChw.flatten(0, 1)
+            if self.training and not self._only_refining:
+                view_NChw = view_NChw[stand_ins(own.present_BP.flatten())]
+            normals = self._bounded(self._run(self.part_normals[name], view_NChw))
             made[name] = normals.reshape(*view_BPChw.shape[:2], *normals.shape[1:])
         return made
 
-    def _fine(self, part_normals: Mapping[str, Tensor], low: Surfaces, place: Placement) -> Fine:
-        """The parts merged into one picture, and with it the low depth at full size."""
-        assert self.refiner is not None
-        normals_B6HW, covered_B1HW = laid_back(part_normals, place, self.shape.size)
-        surfaces = _surfaces(self.refiner(low.with_background(), normals_B6HW))
-        return Fine(normals_B6HW, covered_B1HW, surfaces)
+    def _run(self, network: nn.Module, *inputs: Tensor) -> Tensor:
+        return (recomputed if self._recomputes else kept)(network, *inputs)
 
     def _bounded(self, normals: Tensor) -> Tensor:
-        return torch.sigmoid(normals) if self.shape.bounded_normals else functional.relu(normals)
+        return functional.relu(normals) if self.shape.published_ends else torch.sigmoid(normals)
+
+    def _surfaces(self, linear_B3HW: Tensor) -> Surfaces:
+        """Front and back depth from 0 to 6, and the mask."""
+        linear_B2HW = linear_B3HW[:, :2]
+        depth_B2HW = functional.relu6(linear_B2HW)
+        if not self.shape.published_ends:
+            # The same numbers, but what lies beyond either end still learns: all depth wanted is between.
+            depth_B2HW = depth_B2HW.detach() + (linear_B2HW - linear_B2HW.detach())
+        return Surfaces(depth_B2HW, linear_B3HW[:, 2:])
 
     def refine_only(self) -> Self:
         """Holds all but the refiner still, weights and batch-norm statistics, for the second phase."""
@@ -157,6 +185,19 @@ class Network(nn.Module):
         self.refiner.requires_grad_(True)
         return self.train(self.training)
 
+    def recompute(self, on: bool) -> Self:
+        """Whether gradients are found with activations made anew, or kept: less time or less memory."""
+        self._recomputes = on
+        if self.refiner is not None:
+            self.refiner.recomputes = on
+        return self
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  as torch has it
+        """Compiles each network by itself; what lies between them is of another form in every batch."""
+        for network in (self.low_normals, *self.part_normals.values(), self.low_surfaces, self.refiner):
+            if network is not None:
+                network.compile(*args, **kwargs)
+
     def train(self, mode: bool = True) -> Self:
         """Training or evaluation; what is held still stays in evaluation."""
         super().train(mode)
@@ -168,7 +209,3 @@ class Network(nn.Module):
 
 def _resized(image_BCHW: Tensor, size: int) -> Tensor:
     return functional.interpolate(image_BCHW, size=(size, size), mode="bilinear", align_corners=False)
-
-
-def _surfaces(linear_B3HW: Tensor) -> Surfaces:
-    return Surfaces(functional.relu6(linear_B3HW[:, :2]), linear_B3HW[:, 2:])

@@ -1,6 +1,8 @@
 """The networks that the model is made of: attention U-Nets with one and two encoders, and a refiner.
 
-Refuses to know what their channels mean, where the input came from, and how weights are stored.
+Under autocast all is computed in half precision but what depth comes from and becomes: there, half
+precision would round it by millimetres. Refuses to know what channels mean, where the input came from, and
+how weights are stored.
 
 Legend of suffixes: B batch, C channels, H height, W width; `hw` stands for a smaller height and width.
 """
@@ -13,6 +15,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from recon.recompute import kept, recomputed
 
 STRIP = 256  # rows that the refiner works on at once
 REACH = (
@@ -35,16 +39,21 @@ class ConvPair(nn.Sequential):
         super().__init__(*ConvNormRelu(into, out), *ConvNormRelu(out, out))
 
 
-class LinearHead(nn.Conv2d):
-    """The last convolution, pixel by pixel, in full precision: half would round depth by millimetres."""
+class Unrounded(nn.Module):
+    """A layer that autocast leaves alone: it computes in the precision of its weights."""
+
+    def forward(self, features_BCHW: Tensor) -> Tensor:
+        """What the layer makes of its input, in the precision of its weights."""
+        with torch.autocast(features_BCHW.device.type, enabled=False):
+            made: Tensor = super().forward(features_BCHW.to(next(self.parameters()).dtype))
+        return made
+
+
+class LinearHead(Unrounded, nn.Conv2d):
+    """The last convolution, pixel by pixel."""
 
     def __init__(self, into: int, out: int) -> None:
         super().__init__(into, out, 1)
-
-    def forward(self, features_BCHW: Tensor) -> Tensor:
-        """The linear output (B, out, H, W), in the precision of the weights."""
-        with torch.autocast(features_BCHW.device.type, enabled=False):
-            return super().forward(features_BCHW.to(self.weight.dtype))
 
 
 class Raise(nn.Sequential):
@@ -52,6 +61,10 @@ class Raise(nn.Sequential):
 
     def __init__(self, into: int, out: int) -> None:
         super().__init__(nn.Upsample(scale_factor=2), *ConvNormRelu(into, out))
+
+
+class RaiseDepth(Unrounded, Raise):
+    """The same for depth itself, of which a person takes up but a small part of the range."""
 
 
 class AttentionGate(nn.Module):
@@ -159,12 +172,14 @@ class Refiner(nn.Module):
     """Brings two depth maps to eight times their size, guided on the way by six channels of normals.
 
     What comes back is linear. Where nothing is learnt it works in strips: the same numbers, less memory.
+    Where something is, it may recompute activations instead of keeping them: again the same numbers.
     """
 
     def __init__(self, out: int, width: int) -> None:
         super().__init__()
         both = 2 * width
-        self.depth = nn.ModuleList([Raise(2, width), Raise(both, width), Raise(both, width)])
+        self.recomputes = False
+        self.depth = nn.ModuleList([RaiseDepth(2, width), Raise(both, width), Raise(both, width)])
         self.normal = nn.ModuleList([ConvNormRelu(6, width) for _ in range(3)])
         self.merge = nn.ModuleList([ConvPair(both, both) for _ in range(3)])
         inner = [nn.Sequential(nn.Conv2d(both, both, 1), nn.ReLU(inplace=True)) for _ in range(2)]
@@ -181,9 +196,9 @@ class Refiner(nn.Module):
         return made
 
     def _level(self, level: int, below_BChw: Tensor, guide_B6HW: Tensor) -> Tensor:
-        both = torch.cat((self.depth[level](below_BChw), self.normal[level](guide_B6HW)), 1)
-        made: Tensor = self.out[level](self.merge[level](both))
-        return made
+        run = recomputed if self.recomputes else kept
+        both = torch.cat((run(self.depth[level], below_BChw), run(self.normal[level], guide_B6HW)), 1)
+        return run(self.out[level], run(self.merge[level], both))
 
     def _in_strips(self, level: int, below_BChw: Tensor, guide_B6HW: Tensor) -> Tensor:
         """The same from a strip of rows at a time, and from as many rows around it as it can see."""

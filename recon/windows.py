@@ -12,8 +12,9 @@ two rows and three columns.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,7 +25,15 @@ SMALLEST = 256  # at this size the margin of a window is one pixel
 STEP = 8  # a window's sides are multiples of this: three times halved and whole
 MARGIN, SIGMA = 8, 5.0  # at FULL: how far inside the window a part's weight ends, and how softly
 
-Box = tuple[slice, slice]
+
+class Landing(NamedTuple):
+    """Where a part of a person comes back into the image: rows and columns that its window covers."""
+
+    window: str
+    person: int
+    part: int
+    rows: slice
+    columns: slice
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,10 @@ class Window:
         return -(-self.height * size // per_step) * STEP, -(-self.width * size // per_step) * STEP
 
 
+PARTS = (
+    "face", "upper body", "left upper arm", "left forearm", "right upper arm", "right forearm",
+    "left thigh", "left shin", "right thigh", "right shin", "left foot", "right foot",
+)  # fmt: skip
 WINDOWS: Mapping[str, Window] = {
     "face": Window(slice(0, 1), 368, 320),
     "upper": Window(slice(1, 2), 528, 336),
@@ -65,6 +78,16 @@ class Placement:
             self.to_part_BP23[:, chosen], self.sampling_BP23[:, chosen], self.present_BP[:, chosen]
         )
 
+    @property
+    def absent_P(self) -> Tensor:
+        """Of how many people each part is absent; on the device, so that sums of it wait for nothing."""
+        return (~self.present_BP).sum(0)
+
+
+def absent_parts(absent_P: Tensor) -> dict[str, int]:
+    """The parts that were absent of anybody, by name, and of how many people."""
+    return {part: count for part, count in zip(PARTS, absent_P.tolist(), strict=True) if count}
+
 
 def window_views(image_BCHW: Tensor, place: Placement, shape: tuple[int, int]) -> Tensor:
     """The image through windows of one shape, (B, P, C, h, w): bilinear, 0 outside and for absent parts."""
@@ -75,6 +98,18 @@ def window_views(image_BCHW: Tensor, place: Placement, shape: tuple[int, int]) -
     seen = _bilinear(image_BCHW, grid_BPhw2.reshape(batch, parts * shape[0], shape[1], 2))
     seen_BPChw = seen.reshape(batch, channels, parts, *shape).transpose(1, 2)
     return torch.where(place.present_BP[:, :, None, None, None], seen_BPChw, 0.0)
+
+
+def stand_ins(present_N: Tensor) -> Tensor:
+    """For each of N windows the number of one that shows something: its own, or the present ones in turn.
+
+    So that what batch norm sees of a window that shows nothing is neither blackness, which would shift its
+    statistics, nor a batch of another size in every process and step. Without any present,
+    they are all alike.
+    """
+    order_N = (~present_N).int().argsort(stable=True)  # present ones first
+    turn_N = torch.arange(len(present_N), device=present_N.device) % present_N.sum().clamp(min=1)
+    return torch.zeros_like(order_N).scatter(0, order_N, order_N[turn_N])
 
 
 def window_weights(place: Placement, shape: tuple[int, int], size: int) -> Tensor:
@@ -93,29 +128,52 @@ def window_weights(place: Placement, shape: tuple[int, int], size: int) -> Tenso
     return torch.where(place.present_BP[:, :, None, None], weights_BPhw, 0.0)[:, :, None]
 
 
-def laid_back(views: Mapping[str, Tensor], place: Placement, size: int) -> tuple[Tensor, Tensor]:
+def landings(place: Placement, size: int) -> list[Landing]:
+    """Where each part that is there covers any of the image.
+
+    The one thing that has to be known outside the device. It is best asked for first of all, before there
+    is much to wait for.
+    """
+    limits_BP22 = torch.cat([_limits(place.of(window), window, size) for window in WINDOWS.values()], 1)
+    parts = [(name, part) for name, window in WINDOWS.items() for part in range(len(PARTS[window.parts]))]
+    found = []
+    for person, row in enumerate(limits_BP22.tolist()):
+        for (name, part), (lowest, highest) in zip(parts, row, strict=True):
+            columns, rows = (slice(int(a), int(b)) for a, b in zip(lowest, highest, strict=True))
+            if columns.start < columns.stop and rows.start < rows.stop:
+                found.append(Landing(name, person, part, rows, columns))
+    return found
+
+
+def laid_back(
+    views: Mapping[str, Tensor], place: Placement, where: Sequence[Landing], size: int
+) -> tuple[Tensor, Tensor]:
     """What windows show, laid back: the weighed mean (B, C, H, W), and where there is any (B, 1, H, W).
 
     `views` are the windows by name, (B, P, C, h, w). Where no part covers the image, the mean is 0.
     """
-    some = next(iter(views.values()))
-    batch, channels = some.shape[0], some.shape[2]
-    total_BCHW = some.new_zeros(batch, channels, size, size)
-    weight_B1HW = some.new_zeros(batch, 1, size, size)
-    for name, view_BPChw in views.items():
-        own = place.of(WINDOWS[name])
-        shape = (view_BPChw.shape[3], view_BPChw.shape[4])
-        weighed = torch.cat((view_BPChw, window_weights(own, shape, size).to(view_BPChw)), 2)
-        for person, part, box in _boxes(own, shape, size):
-            laid = _laid(weighed[person, part], own.to_part_BP23[person, part], box, size)
-            total_BCHW[person, :, *box] += laid[:-1] * laid[-1:]
-            weight_B1HW[person, :, *box] += laid[-1:]
+    own = {name: place.of(WINDOWS[name]) for name in views}
+    weighed = {name: _weighed(view, own[name], size) for name, view in views.items()}
+    some = next(iter(weighed.values()))
+    total_BCHW = some.new_zeros(some.shape[0], some.shape[2] - 1, size, size)
+    weight_B1HW = some.new_zeros(some.shape[0], 1, size, size)
+    for name, person, part, rows, columns in where:
+        box = (rows, columns)
+        laid = _laid(weighed[name][person, part], own[name].to_part_BP23[person, part], box, size)
+        total_BCHW[person, :, *box] += laid[:-1] * laid[-1:]
+        weight_B1HW[person, :, *box] += laid[-1:]
     covered = weight_B1HW > 0
     divisor = torch.where(covered, weight_B1HW, 1.0)
     return total_BCHW / divisor, covered
 
 
-def _laid(view_Chw: Tensor, to_part_23: Tensor, box: Box, size: int) -> Tensor:
+def _weighed(view_BPChw: Tensor, place: Placement, size: int) -> Tensor:
+    """A window, and as one channel more how much each of its pixels counts."""
+    weights_BP1hw = window_weights(place, (view_BPChw.shape[3], view_BPChw.shape[4]), size)
+    return torch.cat((view_BPChw.to(_exact(view_BPChw)), weights_BP1hw), 2)
+
+
+def _laid(view_Chw: Tensor, to_part_23: Tensor, box: tuple[slice, slice], size: int) -> Tensor:
     """A window as it lies in a box of the image, (C, box)."""
     rows, columns = (_centres(size, to_part_23.device)[span] for span in box)
     grid_HW2 = _moved(to_part_23, rows, columns)
@@ -124,23 +182,16 @@ def _laid(view_Chw: Tensor, to_part_23: Tensor, box: Box, size: int) -> Tensor:
     return _bilinear(view_Chw[None], (grid_HW2 * to_window)[None])[0]
 
 
-def _boxes(place: Placement, shape: tuple[int, int], size: int) -> Iterator[tuple[int, int, Box]]:
-    """Person, part and box of the image that each present part's window covers, where it covers any."""
-    half_height, half_width = shape[0] / size, shape[1] / size
+def _limits(place: Placement, window: Window, size: int) -> Tensor:
+    """First and last column and row of the image that windows cover, (B, P, 2, 2); none if absent."""
+    half_height, half_width = (length / size for length in window.at(size))
     ends = place.sampling_BP23.new_tensor
     corners_BP222 = _moved(
         place.sampling_BP23, ends((-half_height, half_height)), ends((-half_width, half_width))
     )
     pixels = ((corners_BP222 + 1) * size / 2).flatten(2, 3)
     limits = torch.stack((pixels.amin(2).floor() - 1, pixels.amax(2).ceil() + 1), 2).clamp(0, size)
-    # One wait for the device, whatever the number of parts.
-    known = zip(limits.flatten(0, 1).tolist(), place.present_BP.flatten().tolist(), strict=True)
-    for index, ((lowest, highest), present) in enumerate(known):
-        if not present:
-            continue
-        columns, rows = (slice(int(a), int(b)) for a, b in zip(lowest, highest, strict=True))
-        if columns.start < columns.stop and rows.start < rows.stop:
-            yield *divmod(index, place.present_BP.shape[1]), (rows, columns)
+    return torch.where(place.present_BP[..., None, None], limits, 0.0)
 
 
 def _moved(matrix_23: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -165,9 +216,20 @@ def _centres(length: int, device: torch.device) -> Tensor:
 
 
 def _bilinear(image_BCHW: Tensor, grid_Bhw2: Tensor) -> Tensor:
+    # Half precision would move what is sampled by up to eight pixels.
+    exact = _exact(image_BCHW)
     return functional.grid_sample(
-        image_BCHW, grid_Bhw2.to(image_BCHW), mode="bilinear", padding_mode="zeros", align_corners=False
+        image_BCHW.to(exact),
+        grid_Bhw2.to(exact),
+        mode="bilinear",
+        padding_mode="zeros",
+        align_corners=False,
     )
+
+
+def _exact(tensor: Tensor) -> torch.dtype:
+    """The precision of a tensor, but at least single."""
+    return torch.promote_types(tensor.dtype, torch.float32)
 
 
 def _blurred(image: Tensor, radius: int, sigma: float) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,13 @@ def published_outputs() -> dict[str, Numbers]:
 
 def weights_by_rule() -> dict[str, Tensor]:
     """The weights that those outputs belong to."""
+    return drawn_by_rule(published_shapes())
+
+
+def drawn_by_rule(shapes: Mapping[str, Shape]) -> dict[str, Tensor]:
+    """Weights of these shapes, as the published outputs' were drawn."""
     rs = np.random.RandomState(7)
-    return {
-        name: torch.from_numpy(np.asarray(_drawn(rs, name, shape)))
-        for name, shape in published_shapes().items()
-    }
+    return {name: torch.from_numpy(np.asarray(_drawn(rs, name, shape))) for name, shape in shapes.items()}
 
 
 def _drawn(rs: np.random.RandomState, name: str, shape: Shape) -> npt.NDArray[Any]:

@@ -21,7 +21,7 @@ def image(people: int = 1, size: int = SIZE) -> Tensor:
 
 def small(*, refines: bool = True, bounded: bool = True, size: int = SIZE) -> Network:
     torch.manual_seed(5)
-    return Network(Shape(size, 8, bounded), refines=refines)
+    return Network(Shape(size, 8, published_ends=not bounded), refines=refines)
 
 
 def tensors(made: Prediction) -> list[Tensor]:
@@ -144,6 +144,24 @@ def test_a_bounded_head_learns_where_the_published_one_is_dead() -> None:
     assert learning[True] > 0
 
 
+@pytest.mark.parametrize("out", [-30.0, 30.0])
+def test_depth_beyond_its_range_is_called_back_where_the_published_one_is_dead(out: float) -> None:
+    slope, depths = {}, {}
+    for bounded in (False, True):
+        network = small(refines=False, bounded=bounded)
+        bias = network.low_surfaces.head.bias
+        assert bias is not None
+        nn.init.constant_(bias, out)
+        depth = network(image(), published_placement()).low.depth_B2HW
+        depths[bounded] = depth.detach()
+        depth.mean().backward()
+        assert bias.grad is not None
+        slope[bounded] = bias.grad[:2].tolist()
+    assert torch.equal(depths[True], depths[False])
+    assert slope[False] == [0, 0]
+    assert slope[True] == pytest.approx([0.5, 0.5])
+
+
 def test_the_second_phase_moves_the_refiner_and_nothing_else() -> None:
     network = small().refine_only().train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -157,6 +175,65 @@ def test_the_second_phase_moves_the_refiner_and_nothing_else() -> None:
     assert {name for name in before if name.endswith("running_mean")} & changed == {
         name for name in before if name.startswith("refiner.") and name.endswith("running_mean")
     }
+
+
+def test_the_second_phase_keeps_nothing_of_what_is_held_still() -> None:
+    network, kept = small().refine_only().train(), []
+    refiner = network.refiner
+    assert refiner is not None
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept.append(tuple(tensor.shape))
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        made = network(image().requires_grad_(), published_placement())
+        all_of_it = list(kept)
+        kept.clear()
+        assert made.fine is not None
+        network._surfaces(refiner(made.low.with_background(), made.fine.normals_B6HW))
+    assert all_of_it == kept
+    assert not any(normals.requires_grad for normals in made.part_normals.values())
+    assert not made.low.depth_B2HW.requires_grad
+    assert made.fine.surfaces.depth_B2HW.requires_grad
+
+
+def company(absent: bool) -> Placement:
+    """Two people, of whom the second has no face, no left upper arm and no feet, or has."""
+    place = published_placement(2)
+    present = place.present_BP.clone()
+    present[1, [0, 2, 10, 11]] = not absent
+    return Placement(place.to_part_BP23, place.sampling_BP23, present)
+
+
+def test_in_training_an_absent_part_has_no_say_in_what_batch_norm_sees() -> None:
+    alone, together, full = (small(refines=False).train() for _ in range(3))
+    for network in (alone, together, full):
+        network.low_normals.eval()  # of which all parts are shown something
+    expected = alone(image(2)[:1], published_placement()).part_normals
+    made = together(image(2), company(absent=True)).part_normals
+    for name in ("face", "shoe"):  # of the second person, none of these is there
+        assert (made[name][:1] - expected[name]).abs().max() < 1e-4
+        norms = [
+            [part for part in net.part_normals[name].modules() if isinstance(part, nn.BatchNorm2d)]
+            for net in (alone, together)
+        ]
+        for one, both in zip(*norms, strict=True):
+            torch.testing.assert_close(one.running_mean, both.running_mean)
+            # But for one value less than there are, of half as many.
+            torch.testing.assert_close(one.running_var, both.running_var, rtol=5e-3, atol=1e-5)
+    seen = full(image(2), company(absent=False)).part_normals
+    assert (seen["face"][:1] - expected["face"]).abs().max() > 1e-3
+
+
+def test_every_weight_learns_or_stands_still_also_where_nobody_has_a_part() -> None:
+    network, place = small(refines=False).train(), published_placement()
+    nobody = Placement(place.to_part_BP23, place.sampling_BP23, torch.zeros_like(place.present_BP))
+    normals = network(image(), nobody).part_normals.values()
+    sum((0 * made.sum() for made in normals), torch.zeros(())).backward()
+    for weight in network.part_normals.parameters():
+        assert weight.grad is not None
+        assert not weight.grad.any()
 
 
 def test_without_a_refiner_there_is_no_second_phase() -> None:

@@ -10,7 +10,17 @@ from oracle import published_placement
 from torch import Tensor
 from torch.nn import functional
 
-from recon.windows import WINDOWS, Placement, Window, laid_back, window_views, window_weights
+from recon.windows import (
+    WINDOWS,
+    Placement,
+    Window,
+    absent_parts,
+    laid_back,
+    landings,
+    stand_ins,
+    window_views,
+    window_weights,
+)
 
 SIZE = 512
 FACE = WINDOWS["face"]
@@ -33,6 +43,12 @@ def turned(people: int = 1) -> Placement:
 def similarity(angle: float, scale: float, shift: tuple[float, float]) -> Tensor:
     c, s = scale * math.cos(angle), scale * math.sin(angle)
     return torch.tensor([[c, -s, shift[0]], [s, c, shift[1]], [0.0, 0.0, 1.0]])
+
+
+def back(views: dict[str, Tensor], place: Placement) -> tuple[Tensor, Tensor]:
+    """What these windows show, laid back."""
+    where = [landing for landing in landings(place, SIZE) if landing.window in views]
+    return laid_back(views, place, where, SIZE)
 
 
 def square(matrices: Tensor) -> Tensor:
@@ -107,7 +123,7 @@ def test_laid_back_is_what_full_canvases_would_give() -> None:
         name: noise(2, len(range(12)[window.parts]), 6, *window.at(SIZE))
         for name, window in WINDOWS.items()
     }
-    made, covered = laid_back(views, place, SIZE)
+    made, covered = back(views, place)
     for person in range(2):
         total, weight = torch.zeros(6, SIZE, SIZE), torch.zeros(1, SIZE, SIZE)
         for name, view in views.items():
@@ -115,9 +131,9 @@ def test_laid_back_is_what_full_canvases_would_give() -> None:
             for part in range(view.shape[1]):
                 canvas = torch.zeros(6, SIZE, SIZE)
                 canvas[:, *middle(shape)] = view[person, part]
-                back = own.to_part_BP23[person, part]
-                laid = warped(canvas_weights(own.sampling_BP23[person, part], shape), back)
-                total += warped(canvas, back) * laid
+                to_part = own.to_part_BP23[person, part]
+                laid = warped(canvas_weights(own.sampling_BP23[person, part], shape), to_part)
+                total += warped(canvas, to_part) * laid
                 weight += laid
         clear = weight > 1e-3  # under that, what is divided is rounding
         expected = total / weight.clamp(min=1e-3)
@@ -130,7 +146,7 @@ def test_laid_back_is_what_full_canvases_would_give() -> None:
 def test_nothing_is_laid_where_no_part_is() -> None:
     place = turned()
     ones = {name: torch.ones(1, len(range(12)[w.parts]), 6, *w.at(SIZE)) for name, w in WINDOWS.items()}
-    made, covered = laid_back(ones, place, SIZE)
+    made, covered = back(ones, place)
     assert bool((made[~covered.expand_as(made)] == 0).all())
     inside = functional.max_pool2d((~covered).float(), 5, 1, 2) == 0
     assert (made[inside.expand_as(made)] - 1).abs().max() < 1e-5
@@ -161,10 +177,12 @@ def test_at_the_images_edge_weights_are_what_its_canvas_would_give(pixels: float
 def test_a_window_that_looks_beside_the_image_has_no_weight() -> None:
     beside = similarity(0.0, 1.0, (3.0, 0.0))
     place = Placement(
-        torch.linalg.inv(beside)[None, None, :2], beside[None, None, :2], torch.ones(1, 1) > 0
+        torch.linalg.inv(beside)[None, :2].repeat(1, 12, 1, 1),
+        beside[None, :2].repeat(1, 12, 1, 1),
+        torch.ones(1, 12) > 0,
     )
-    assert not window_weights(place, FACE.at(SIZE), SIZE).any()
-    made, covered = laid_back({"face": noise(1, 1, 6, *FACE.at(SIZE))}, place, SIZE)
+    assert not window_weights(place.of(FACE), FACE.at(SIZE), SIZE).any()
+    made, covered = back({"face": noise(1, 1, 6, *FACE.at(SIZE))}, place)
     assert not made.any()
     assert not covered.any()
 
@@ -178,7 +196,7 @@ def test_an_absent_part_is_neither_seen_nor_laid_back() -> None:
     }
     assert not any(view.any() for view in views.values())
     filled = {name: torch.ones_like(view) for name, view in views.items()}
-    made, covered = laid_back(filled, absent, SIZE)
+    made, covered = back(filled, absent)
     assert not made.any()
     assert not covered.any()
 
@@ -187,20 +205,50 @@ def test_one_absent_part_leaves_the_others_as_if_it_had_never_been() -> None:
     place = turned()
     views = {name: noise(1, len(range(12)[w.parts]), 6, *w.at(SIZE)) for name, w in WINDOWS.items()}
     place.present_BP[0, 0] = False
-    made, covered = laid_back(views, place, SIZE)
+    made, covered = back(views, place)
     others = {name: view for name, view in views.items() if name != "face"}
-    expected, expected_covered = laid_back(others, place, SIZE)
+    expected, expected_covered = back(others, place)
     assert torch.equal(made, expected)
     assert torch.equal(covered, expected_covered)
+
+
+@pytest.mark.parametrize(
+    ("present", "chosen"),
+    [
+        ([1, 1, 1], [0, 1, 2]),
+        ([1, 0, 1, 0, 0], [0, 0, 2, 2, 0]),
+        ([0, 0, 0, 1], [3, 3, 3, 3]),
+        ([0], [0]),
+    ],
+)
+def test_windows_that_show_something_stand_in_for_the_others_in_turn(
+    present: list[int], chosen: list[int]
+) -> None:
+    assert stand_ins(torch.tensor(present) > 0).tolist() == chosen
+
+
+def test_nobody_stands_in_for_all_but_one_that_is_not_there_either() -> None:
+    chosen = stand_ins(torch.zeros(4, dtype=torch.bool))
+    assert chosen.shape == (4,)
+    assert bool((chosen >= 0).all() & (chosen < 4).all())
+
+
+def test_absent_parts_are_counted_by_name() -> None:
+    place = turned(3)
+    assert absent_parts(place.absent_P) == {}
+    present = place.present_BP.clone()
+    present[0, 0] = present[1, 3] = present[2, 3] = present[2, 11] = False
+    counts = Placement(place.to_part_BP23, place.sampling_BP23, present).absent_P
+    assert absent_parts(counts) == {"face": 1, "left forearm": 2, "right foot": 1}
 
 
 def test_gradients_reach_the_windows_through_what_is_laid_back() -> None:
     place = turned()
     views = {"face": noise(1, 1, 6, *FACE.at(SIZE)).requires_grad_()}
-    made, _ = laid_back(views, place, SIZE)
+    made, _ = back(views, place)
     torch.autograd.backward(made.sum())
     gradient = views["face"].grad
     assert gradient is not None
     # The mean of one part does not depend on its weight: each pixel of the image hands on 1.
-    _, covered = laid_back(views, place, SIZE)
+    _, covered = back(views, place)
     assert abs(float(gradient.sum()) / (6 * float(covered.sum())) - 1) < 0.02

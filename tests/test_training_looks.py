@@ -147,7 +147,7 @@ def test_half_precision_is_looked_at_in_full() -> None:
 @pytest.mark.parametrize("dead", ["face", "arm", "low"])
 def test_a_head_that_was_made_dead_is_the_one_that_is_blank(dead: str) -> None:
     torch.manual_seed(3)
-    network = Network(Shape(SIZE, 4, bounded_normals=False), refines=False).eval()
+    network = Network(Shape(SIZE, 4, published_ends=True), refines=False).eval()
     for name, weight in network.named_parameters():
         if "normals." in name and name.endswith("head.bias"):
             torch.nn.init.constant_(weight, -1e6 if dead in name else 1.0)
