@@ -220,8 +220,8 @@ def test_in_training_an_absent_part_has_no_say_in_what_batch_norm_sees() -> None
         ]
         for one, both in zip(*norms, strict=True):
             torch.testing.assert_close(one.running_mean, both.running_mean)
-            # But for one value less than there are, of half as many.
-            torch.testing.assert_close(one.running_var, both.running_var, rtol=5e-3, atol=1e-5)
+            # Not the same: torch divides by one value less, of twice as many. Blackness moves it by 0.2.
+            torch.testing.assert_close(one.running_var, both.running_var, rtol=2e-2, atol=1e-5)
     seen = full(image(2), company(absent=False)).part_normals
     assert (seen["face"][:1] - expected["face"]).abs().max() > 1e-3
 
