@@ -11,12 +11,12 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup render doctor test lint types check wheel-check format clean ready-run ready-dev
+.PHONY: help setup render train doctor test lint types check wheel-check format clean ready-run ready-train ready-dev
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  DATASET=demo  which dataset to render      DATA=./data  where data lies"
+	@echo "  DATASET=demo  which dataset to work on     DATA=./data  where data lies"
 	@echo "  ARGS='...'    more for the command itself  PYTHON=...   the Python to make .venv with"
 	@echo
 	@echo "  make render takes these too; all else by ARGS (scan2k render --help):"
@@ -24,6 +24,10 @@ help: ## list the verbs
 	@echo "  PASSES='depth normal'         what to draw  WORKERS=8               how many processes, 0 = none"
 	@echo "  CLUSTER=local|slurm|tcp://... where         PROFILE=slurm.toml      what to ask Slurm for"
 	@echo "  FORCE=1                       all again     ARGS=--dry-run          only say what is to do"
+	@echo
+	@echo "  make train takes these too; all else by ARGS (scan2k train --help):"
+	@echo "  DATASET='2K2K:0.8 RP:0.2'     several       OUT=runs/NAME           the run's folder"
+	@echo "  PRESET=paper|default|small|tiny             PHASE=1|2|both          EPOCHS=10"
 
 setup: ready-dev ## make .venv with everything a developer needs
 
@@ -33,6 +37,12 @@ render: ready-run ## make what is not up to date: make render DATASET=demo
 		$(call given,--subjects,SUBJECTS) $(call given,--yaws,VIEWS) $(call given,--passes,PASSES) \
 		$(call given,--workers,WORKERS) $(call given,--cluster,CLUSTER) $(call given,--profile,PROFILE) \
 		$(if $(filter-out 0,$(FORCE)),--force) $(ARGS)
+
+train: ready-train ## learn from what is rendered, or go on: make train DATASET=demo
+	@$(if $(DATASET),,echo "scan2k: name the dataset: make train DATASET=demo" >&2; exit 2)
+	@$(BIN)/scan2k train --dataset "$(DATASET)" --data "$(DATA)" \
+		$(call given,--preset,PRESET) $(call given,--phase,PHASE) $(call given,--epochs,EPOCHS) \
+		$(call given,--out,OUT) $(ARGS)
 
 doctor: ready-run ## say what this machine can do, and what is missing
 	@$(BIN)/scan2k doctor --data "$(DATA)" $(ARGS)
@@ -63,6 +73,9 @@ clean: ## remove caches and builds; .venv and data stay
 
 ready-run:
 	@tools/setup.sh run
+
+ready-train:
+	@tools/setup.sh train
 
 ready-dev:
 	@tools/setup.sh dev

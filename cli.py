@@ -20,6 +20,7 @@ from pipeline.commands.listing import scan_list
 from pipeline.commands.render import render
 from pipeline.commands.status import status
 from pipeline.commands.synth import synth
+from pipeline.commands.train import train
 from pipeline.commands.verify import verify
 from pipeline.errors import ConfigError, PipelineError
 
@@ -34,20 +35,21 @@ _THE_DISK_SAYS_NO = {
 @click.version_option(package_name="scan2k", message="%(package)s %(version)s")
 @click.pass_context
 def scan2k(ctx: click.Context) -> None:
-    """Turn 3D human scans into training data.
+    """Turn 3D human scans into training data, and training data into a model.
 
     \b
     Start here:
       scan2k doctor           what this machine can do, and what is missing
       scan2k scan-list 2K2K   who is in a dataset, and what each has
       scan2k render demo      four synthetic people, seen from seven sides
+      scan2k train --dataset demo   a small model of them, in minutes
       scan2k synth OUT        synthetic people as scans, the truth beside each
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
 
-for _command in (doctor, scan_list, render, keypoints, status, synth, verify, export, checkpoint):
+for _command in (doctor, scan_list, render, keypoints, status, synth, verify, export, train, checkpoint):
     scan2k.add_command(_command)
 
 

@@ -145,13 +145,30 @@ def test_changed_pins_are_installed(machine: Machine) -> None:
     assert "-m venv" not in machine.notes
 
 
-def test_a_developers_set_up_serves_a_user_but_not_the_other_way_round(machine: Machine) -> None:
+def test_each_set_up_serves_those_who_need_less_but_not_the_other_way_round(machine: Machine) -> None:
     machine.has("has-egl", "has-venv")
-    machine.set_up("run")
-    machine.set_up("dev")
-    assert "-e .[dev]" in machine.notes
-    machine.set_up("run")
-    assert machine.notes == ""
+    for want, installed in (("run", "-e ."), ("train", "-e .[train]"), ("dev", "-e .[dev]")):
+        assert machine.set_up(want).returncode == 0
+        assert f"{installed}\n" in machine.notes
+        for less in ("run", "train", "dev"):
+            assert machine.set_up(less).returncode == 0
+            assert machine.notes == ""
+            if less == want:
+                break
+
+
+@pytest.mark.parametrize("want", ["run", "train", "dev"])
+def test_any_set_up_is_made_on_a_fresh_machine(machine: Machine, want: str) -> None:
+    machine.has("has-egl", "has-venv")
+    assert machine.set_up(want).returncode == 0
+    stamps = sorted(path.name for path in (machine.checkout / ".venv").glob("ready-*"))
+    assert stamps == [f"ready-{want}"]
+
+
+def test_a_set_up_for_nothing_known_is_refused(machine: Machine) -> None:
+    done = machine.set_up("learn")
+    assert (done.returncode, machine.notes) == (2, "")
+    assert "'run', 'train' or 'dev', not 'learn'" in done.stderr
 
 
 def test_an_old_python_is_refused(machine: Machine) -> None:

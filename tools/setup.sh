@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes this checkout ready: `tools/setup.sh run` to use the program, `tools/setup.sh dev` to work on it.
+# Makes this checkout ready: `tools/setup.sh run` to render, `tools/setup.sh train` to train as well,
+# `tools/setup.sh dev` to work on it.
 #
 # Looks first, then acts: nothing is written until Python, venv and EGL are known to be there, or installed.
 # The stamp in .venv is written last and names what it stands for, so a set-up that broke off is done again
@@ -8,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly WANT="${1:-run}"
+readonly SETUPS="run train dev" # each covers those before it
 readonly VENV=.venv
 readonly ASKED="${PYTHON:-}"
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
@@ -23,11 +25,11 @@ version_of() {
 }
 
 is_ready() {
-    local stamp
+    local setup
     [ -x "$VENV/bin/python" ] || return 1
     [ -z "$ASKED" ] || [ "$(version_of "$ASKED")" = "$(version_of "$VENV/bin/python")" ] || return 1
-    for stamp in "$VENV/ready-$WANT" "$VENV/ready-dev"; do
-        [ "$(cat "$stamp" 2>/dev/null)" = "$(key)" ] && return 0
+    for setup in "$WANT" ${SETUPS#*"$WANT"}; do
+        [ "$(cat "$VENV/ready-$setup" 2>/dev/null)" = "$(key)" ] && return 0
     done
     return 1
 }
@@ -108,16 +110,16 @@ make_venv() {
 
 install_python_packages() {
     local pip=("$VENV/bin/python" -m pip install -qq -c constraints.txt)
-    local what=.
-    [ "$WANT" != dev ] || what='.[dev]'
-    say "installing Python packages into $VENV (a minute or two)"
+    local what=. long="a minute or two"
+    [ "$WANT" = run ] || { what=".[$WANT]" && long="minutes: torch is large"; }
+    say "installing Python packages into $VENV ($long)"
     "${pip[@]}" setuptools
     "${pip[@]}" --no-build-isolation -e "$what"
 }
 
 main() {
     local python
-    case "$WANT" in run | dev) ;; *) say "set-up is 'run' or 'dev', not '$WANT'" && exit 2 ;; esac
+    case "$WANT" in run | train | dev) ;; *) say "set-up is 'run', 'train' or 'dev', not '$WANT'" && exit 2 ;; esac
     is_ready && return
     if ! python="$(find_python)"; then
         say "Python 3.11 or newer is needed${ASKED:+, and $ASKED is not one}; nothing was changed"
@@ -125,7 +127,7 @@ main() {
         exit 1
     fi
     prepare_system "$python"
-    rm -f "$VENV/ready-run" "$VENV/ready-dev"
+    rm -f "$VENV"/ready-*
     make_venv "$python"
     install_python_packages
     key >"$VENV/ready-$WANT"

@@ -1,4 +1,4 @@
-"""Plain lines about a build, for logs and files; what they are written to may go away.
+"""Plain lines about long work, for logs and files; what they are written to may go away.
 
 Refuses to count anything itself.
 """
@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO, TypeVar
 
 if TYPE_CHECKING:
     from pipeline.conduct.standing import Standing
@@ -53,6 +53,16 @@ class Unbroken:
     def encoding(self) -> str:
         """How letters are written."""
         return self._stream.encoding
+
+
+class Pulsing(Protocol):
+    """What can be asked again and again to tell how far it is."""
+
+    def pulse(self) -> None:
+        """Tell how far it is now."""
+
+
+Told = TypeVar("Told", bound=Pulsing)
 
 
 class PlainWatch:
@@ -113,7 +123,7 @@ class Few:
 
 
 @contextmanager
-def ticking(watch: PlainWatch, first: float = PATIENCE, every: float = _EVERY) -> Iterator[PlainWatch]:
+def ticking(watch: Told, first: float = PATIENCE, every: float = _EVERY) -> Iterator[Told]:
     """A watch that tells how far it is after a while, and then again and again."""
     over = Event()
 
