@@ -74,6 +74,12 @@ def test_it_is_told_of_again_once_it_had_gone_away() -> None:
     assert len(told(signs, [*well(STEPS), *rise])) == 1
 
 
+def test_a_level_that_was_left_is_not_forgotten() -> None:
+    signs = Signs(Recipe())
+    assert len(told(signs, [*well(50), *[Step(loss=9.0)] * 1000])) == 1
+    assert len(told(signs, [*well(STEPS), *[Step(loss=9.0)] * STEPS])) == 1
+
+
 def test_single_high_losses_are_no_sign() -> None:
     signs = Signs(Recipe())
     assert told(signs, [*well(50), *([Step(loss=50.0)] * (STEPS - 1) + well(1)) * 200]) == []
@@ -175,6 +181,14 @@ def test_steps_that_a_scaler_skips_are_no_sign_unless_it_never_ends() -> None:
         signs.seen(skipped, NAMES)
     with pytest.raises(TrainingError, match="the loss is nan"):
         Signs(Recipe(precision="fp16")).seen(BROKEN, NAMES)
+
+
+def test_skipped_steps_are_remembered() -> None:
+    first, second = Signs(Recipe(precision="fp16")), Signs(Recipe(precision="fp16"))
+    told(first, [Step(grad_norm=math.inf)] * MOST_SKIPPED)
+    second.load_state_dict(first.state_dict())
+    with pytest.raises(TrainingError, match="whatever its scale"):
+        second.seen(Step(grad_norm=math.inf), NAMES)
 
 
 def test_a_rate_of_nothing_is_told_of() -> None:

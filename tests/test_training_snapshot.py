@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import resource
 import signal
 import subprocess
@@ -153,6 +154,14 @@ def test_a_kill_at_any_moment_leaves_the_old_file_or_the_new_one(tmp_path: Path)
                 begun = int(process.stdout.readline())
             process.send_signal(signal.SIGKILL)
         assert begun - 1 <= load(path).at.step
+
+
+def test_a_file_that_is_saved_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, settled = tmp_path / "a.pt", []
+    for name in ("fdatasync", "fsync"):
+        monkeypatch.setattr(os, name, lambda _, name=name: settled.append((name, path.exists())))
+    saved(path)
+    assert settled == [("fdatasync", False), ("fsync", True)]  # what is in it, then its name
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import zipfile
 from collections.abc import Callable
@@ -145,6 +146,19 @@ def test_an_archive_that_would_grow_is_refused_before_it_does(tmp_path: Path) ->
     path = saved(tmp_path / "a.pt", state={"network": {"w": torch.zeros(300_000)}})
     path.write_bytes(repacked(path, zipfile.ZIP_DEFLATED))
     with pytest.raises(CheckpointError, match="is compressed"):
+        look(path)
+
+
+def test_an_archive_whose_parts_overlap_is_refused_before_it_grows(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.pt", state={"network": {"w": torch.zeros(30_000)}})
+    with zipfile.ZipFile(path, "a") as archive:
+        largest = max(archive.infolist(), key=lambda part: part.file_size)
+        for number in range(1000):
+            again = copy.copy(largest)
+            again.filename = f"archive/data/{number + 10}"
+            archive.filelist.append(again)
+        archive.comment = b"written anew"
+    with pytest.raises(CheckpointError, match=r"says that it holds more than its [\d,]+ bytes"):
         look(path)
 
 

@@ -54,8 +54,9 @@ class Asked:
 
 
 def _random() -> dict[str, Any]:
-    """The states of torch's generators: this machine's, and each CUDA device's."""
-    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+    """The states of torch's generators: the CPU's, and each CUDA device's if CUDA is in use."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+    return {"cpu": torch.get_rng_state(), "cuda": cuda}
 
 
 def _code() -> str:
