@@ -81,6 +81,10 @@ class Pacer:
         )
         return self._latest
 
+    def resume(self, epoch: int, step: int) -> None:
+        """It begins after this step of this epoch; both count from 1."""
+        self._latest = replace(self._latest, epoch=epoch, step=step)
+
     def doing(self, what: str) -> Pace:
         """The same as after the last step, while something else is done."""
         return replace(self._latest, doing=what)
