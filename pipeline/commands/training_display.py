@@ -143,14 +143,15 @@ class TrainingDisplay:
         if pace is not None:
             yield _bar(pace)
             yield _fact("phase", f"{pace.phase}", *_where(pace))
-            yield _fact("loss", f"{pace.loss:.3g}", *_terms(pace))
+            yield _fact("loss", _number(pace.loss))
+            yield _fact("of which", *_terms(pace))
             yield _fact("speed", *_speed(pace))
 
 
 def line_of(pace: Pace) -> str:
     """How far a training is, in one line of a log."""
     parts = [f"phase {pace.phase}", *_where(pace), _doing(pace)]
-    parts += [f"loss {pace.loss:.3g} ({', '.join(_terms(pace))})", *_speed(pace), _left(pace)]
+    parts += [f"loss {_number(pace.loss)} ({', '.join(_terms(pace))})", *_speed(pace), _left(pace)]
     return ", ".join(part for part in parts if part)
 
 
@@ -165,7 +166,12 @@ def _where(pace: Pace) -> tuple[str, str]:
 
 
 def _terms(pace: Pace) -> list[str]:
-    return [f"{name} {value:.3g}" for name, value in pace.terms.items()]
+    return [f"{name} {_number(value)}" for name, value in pace.terms.items()]
+
+
+def _number(value: float) -> str:
+    """Three digits, also where the last ones are 0, so that a line stands still."""
+    return f"{value:#.3g}".rstrip(".")
 
 
 def _speed(pace: Pace) -> tuple[str, str, str]:
@@ -176,8 +182,8 @@ def _speed(pace: Pace) -> tuple[str, str, str]:
     number = pace.samples_a_second * (60 if by_the_minute else 1)
     unit = "minute" if by_the_minute else "second"
     return (
-        f"{number:.3g} samples a {unit}",
-        f"{pace.wait_share:.0%} waiting for data",
+        f"{_number(number)} samples a {unit}",
+        f"{100 * pace.wait_share:.0f} % waiting for data",
         bytes_text(pace.memory_bytes),
     )
 
