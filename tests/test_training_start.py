@@ -20,7 +20,7 @@ PAPER = Recipe(profile="paper")
 
 def network(seed: int, *, refines: bool, width: int = 4, bounded: bool = True) -> Network:
     torch.manual_seed(seed)
-    return Network(Shape(256, width, bounded), refines=refines)
+    return Network(Shape(256, width, not bounded), refines=refines)
 
 
 def same(first: Network, second: Network, names: str = "") -> bool:

@@ -17,7 +17,7 @@ from recon.recipe import PAPER
 from recon.training.snapshot import Snapshot, found
 
 _FIRST = published_name("low_normals.encoder.0.0.weight")  # with as many channels as a network is wide
-_BOUNDED, _OPEN = "a sigmoid", "a ReLU"
+_ENDS = "a ReLU", "a sigmoid"  # of published normals, and of ours
 
 
 def start_from(network: Network, path: Path) -> str:
@@ -64,10 +64,8 @@ def _otherwise(network: Network, snapshot: Snapshot | None, theirs: dict[str, Te
         told.append("the refiner starts afresh")
     if network.refiner is None and refines(theirs):
         told.append("its refiner is left out")
-    is_bounded = snapshot is not None and snapshot.recipe.profile != PAPER
-    before, now = (
-        _BOUNDED if bounded else _OPEN for bounded in (is_bounded, network.shape.bounded_normals)
-    )
-    if before != now:
+    as_published = snapshot is None or snapshot.recipe.profile == PAPER
+    if as_published != network.shape.published_ends:
+        before, now = _ENDS if as_published else _ENDS[::-1]
         told.append(f"its normals ended in {before} and end in {now} here, so they begin wrong")
     return told
