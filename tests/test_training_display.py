@@ -35,7 +35,8 @@ MIDWAY = Pace(
 )
 LOG_LINE = (
     "phase 1, epoch 3 of 10, step 412 of 1,000, loss 0.611 (normals 0.311, depth 0.210, "
-    "consistency 0.0124, mask 0.0800), 4.21 samples a second, 3 % waiting for data, 28.3 GB, 4 h 06 min left"
+    "consistency 0.0124, mask 0.0800), 4.21 samples a second, "
+    "3 % waiting for data, 28.3 GB, 4 h 06 min left"
 )
 
 
