@@ -63,7 +63,7 @@ def statistics(prediction: Prediction, shown: Shown) -> Tensor:
     found += _of_normals(prediction.low_normals_B6hw, mask_B1hw)
     fine = prediction.fine
     made_B2hw = prediction.low.depth_B2HW if fine is None else _thinned(fine.surfaces.depth_B2HW)
-    for side_B1hw in made_B2hw.float().chunk(2, 1):
+    for side_B1hw in made_B2hw.chunk(2, 1):
         found += _numbers(side_B1hw, mask_B1hw, (side_B1hw <= 0) | (side_B1hw >= FARTHEST))
     return torch.stack(found)
 
@@ -85,7 +85,7 @@ def _thinned(image_BCHW: Tensor) -> Tensor:
 
 def _of_normals(normals: Tensor, inside: Tensor) -> Iterator[Tensor]:
     """The numbers of front and back, of normals (..., 6, h, w) where people are (..., 1, h, w)."""
-    for side in normals.float().chunk(2, -3):
+    for side in normals.chunk(2, -3):
         yield from _numbers(side, inside, side.amax(-3, keepdim=True) < _BLACK)
 
 
