@@ -28,7 +28,9 @@ class Backgrounds:
         names = "\n".join(str(path) for path in self._paths)
         self.digest = hashlib.blake2b(names.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
-    def __len__(self) -> int:
+    @property
+    def images(self) -> int:
+        """How many images there are; without any, rooms are drawn."""
         return len(self._paths)
 
     def picture(self, draw: np.random.Generator, side: int) -> tuple[U8, list[FormatError]]:

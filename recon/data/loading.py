@@ -73,7 +73,7 @@ class Loader:
         self._drawn = Samples(choice, recipe, backgrounds, spares=True)
         self._epochs: _Crew | None = None
         self._lost: dict[tuple[str, int | None], Lost] = {}
-        named = f"{choice.digest} {backgrounds.digest if backgrounds else None}"
+        named = f"{choice.digest} {None if backgrounds is None else backgrounds.digest}"
         self.digest = hashlib.blake2b(named.encode(), digest_size=16).hexdigest()
 
     @property
