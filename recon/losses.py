@@ -71,14 +71,16 @@ def targets(depth_B2HW: Tensor, place: Placement, profile: Profile) -> Targets:
     """What the first phase should predict, from depth (B, 2, H, W) that is 0 where there is nobody."""
     depth_B2HW = depth_B2HW.float()
     size = depth_B2HW.shape[-1]
-    normals_B6HW = profile.normals(depth_B2HW, mask_of(depth_B2HW))
     middle = SHRINK // 2 - 1
     low_depth_B2hw = depth_B2HW[:, :, middle::SHRINK, middle::SHRINK]
-    parts = {
-        name: window_views(normals_B6HW, place.of(window), window.at(size))
-        for name, window in WINDOWS.items()
-    }
-    return Targets(parts, place, profile.normals(low_depth_B2hw, mask_of(low_depth_B2hw)), low_depth_B2hw)
+    with _unrounded(depth_B2HW):
+        normals_B6HW = profile.normals(depth_B2HW, mask_of(depth_B2HW))
+        low_normals_B6hw = profile.normals(low_depth_B2hw, mask_of(low_depth_B2hw))
+        parts = {
+            name: window_views(normals_B6HW, place.of(window), window.at(size))
+            for name, window in WINDOWS.items()
+        }
+    return Targets(parts, place, low_normals_B6hw, low_depth_B2hw)
 
 
 def mask_of(depth_B2HW: Tensor) -> Tensor:
@@ -89,18 +91,26 @@ def mask_of(depth_B2HW: Tensor) -> Tensor:
 def first_phase(prediction: Prediction, wanted: Targets, profile: Profile) -> Terms:
     """Normals of the parts and of the whole; depth, its consistency and mask at an eighth of the size."""
     terms: Terms = {}
-    for name, window in WINDOWS.items():
-        present_BP = wanted.place.of(window).present_BP
-        made, true = prediction.part_normals[name].float(), wanted.part_normals[name]
-        terms |= _normal_terms(name, made, true, present_BP, profile.add_up)
-    made, true = prediction.low_normals_B6hw[:, None].float(), wanted.low_normals_B6hw[:, None]
-    terms |= _normal_terms("low", made, true, torch.ones_like(true[:, :, 0, 0, 0], dtype=torch.bool), False)
-    return terms | _surface_terms("low", prediction.low, wanted.low_depth_B2hw, profile)
+    with _unrounded(wanted.low_depth_B2hw):
+        for name, window in WINDOWS.items():
+            present_BP = wanted.place.of(window).present_BP
+            made, true = prediction.part_normals[name].float(), wanted.part_normals[name]
+            terms |= _normal_terms(name, made, true, present_BP, profile.add_up)
+        made, true = prediction.low_normals_B6hw[:, None].float(), wanted.low_normals_B6hw[:, None]
+        somebody = torch.ones_like(true[:, :, 0, 0, 0], dtype=torch.bool)
+        terms |= _normal_terms("low", made, true, somebody, False)
+        return terms | _surface_terms("low", prediction.low, wanted.low_depth_B2hw, profile)
 
 
 def second_phase(surfaces: Surfaces, depth_B2HW: Tensor, profile: Profile) -> Terms:
     """Depth, its consistency and mask at full size; depth (B, 2, H, W) is 0 where there is nobody."""
-    return _surface_terms("full", surfaces, depth_B2HW.float(), profile)
+    with _unrounded(depth_B2HW):
+        return _surface_terms("full", surfaces, depth_B2HW.float(), profile)
+
+
+def _unrounded(tensor: Tensor) -> torch.autocast:
+    """While this lasts, autocast leaves everything in the precision that it is in."""
+    return torch.autocast(tensor.device.type, enabled=False)
 
 
 def total(terms: Terms) -> Tensor:
@@ -111,18 +121,18 @@ def total(terms: Terms) -> Tensor:
 def _normal_terms(
     name: str, made_BP6hw: Tensor, true_BP6hw: Tensor, present_BP: Tensor, add_up: bool
 ) -> Terms:
-    counts_BP = present_BP.to(made_BP6hw)
-    share_BP = counts_BP / counts_BP.sum(1, keepdim=True).clamp(min=1)
-    terms = {}
-    for side, made, true in _sides(made_BP6hw, true_BP6hw, axis=2):
-        # What an absent part's network made of nothing is not even looked at: it may be anything.
-        seen = torch.where(present_BP[:, :, None, None, None], made, true)
-        l1_BP = (seen - true).abs().mean((2, 3, 4))
-        l1 = (l1_BP * (counts_BP if add_up else share_BP)).sum(1).mean()
-        unlike_BP = 1 - ssim(seen.flatten(0, 1), true.flatten(0, 1)).view_as(l1_BP)
-        unlike = (unlike_BP * share_BP).sum(1).mean()
-        terms[f"normals/{name}/{side}"] = _NORMALS * (_L1 * l1 + _SSIM * unlike)
-    return terms
+    counts_BP1 = present_BP.to(made_BP6hw)[..., None]
+    share_BP1 = counts_BP1 / counts_BP1.sum(1, keepdim=True).clamp(min=1)
+    # What an absent part's network made of nothing is not even looked at: it may be anything.
+    seen_BP6hw = torch.where(present_BP[:, :, None, None, None], made_BP6hw, true_BP6hw)
+    sides = (*present_BP.shape, len(SIDES), 3, *made_BP6hw.shape[3:])
+    seen_BP23hw, true_BP23hw = seen_BP6hw.reshape(sides), true_BP6hw.reshape(sides)
+    l1_BP2 = (seen_BP23hw - true_BP23hw).abs().mean((3, 4, 5))
+    unlike_BP2 = 1 - ssim(seen_BP23hw.flatten(0, 2), true_BP23hw.flatten(0, 2)).view_as(l1_BP2)
+    l1_2 = (l1_BP2 * (counts_BP1 if add_up else share_BP1)).sum(1).mean(0)
+    unlike_2 = (unlike_BP2 * share_BP1).sum(1).mean(0)
+    terms_2 = _NORMALS * (_L1 * l1_2 + _SSIM * unlike_2)
+    return {f"normals/{name}/{side}": term for side, term in zip(SIDES, terms_2.unbind(), strict=True)}
 
 
 def _surface_terms(name: str, surfaces: Surfaces, true_B2HW: Tensor, profile: Profile) -> Terms:
@@ -155,21 +165,22 @@ def ssim(first_NCHW: Tensor, second_NCHW: Tensor) -> Tensor:
 
     Channels count alike, and one that is of opposite structure counts 0.
     """
-    products = (first_NCHW, second_NCHW, first_NCHW**2, second_NCHW**2, first_NCHW * second_NCHW)
-    x, y, xx, yy, xy = (_smoothed(product) for product in products)
+    x, xx, xy = _smoothed(torch.stack((first_NCHW, first_NCHW**2, first_NCHW * second_NCHW))).unbind()
+    y, yy = _smoothed(torch.stack((second_NCHW, second_NCHW**2))).unbind()
     light = (2 * x * y + _STEADY[0]) / (x * x + y * y + _STEADY[0])
     structure = (2 * (xy - x * y) + _STEADY[1]) / (xx - x * x + yy - y * y + _STEADY[1])
     return (light * structure).mean((2, 3)).relu().mean(1)
 
 
-def _smoothed(image_NCHW: Tensor) -> Tensor:
-    """Means under a Gaussian window, wherever it lies inside the image.
+def _smoothed(images: Tensor) -> Tensor:
+    """Means over the last two axes under a Gaussian window, wherever it lies inside the image.
 
     Sums rather than convolutions: a GPU may round those to fewer digits than differences of squares need.
     """
     taps = [math.exp(-0.5 * ((tap - _TAPS // 2) / _SIGMA) ** 2) for tap in range(_TAPS)]
-    for axis in (2, 3):
-        length = image_NCHW.shape[axis] - _TAPS + 1
-        shifted = [image_NCHW.narrow(axis, tap, length) * (taps[tap] / sum(taps)) for tap in range(_TAPS)]
-        image_NCHW = torch.stack(shifted).sum(0)
-    return image_NCHW
+    for axis in (-2, -1):
+        length = images.shape[axis] - _TAPS + 1
+        shifted = (images.narrow(axis, tap, length) for tap in range(_TAPS))
+        first, *others = (image * (tap / sum(taps)) for image, tap in zip(shifted, taps, strict=True))
+        images = sum(others, first)
+    return images

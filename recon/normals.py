@@ -42,7 +42,7 @@ def published_normals(depth_B2HW: Tensor, mask_B1HW: Tensor) -> Tensor:
     down_B2HW = functional.pad(depth_B2HW, (0, 0, 1, 0), mode="replicate").diff(dim=2)
     right_B2HW = functional.pad(depth_B2HW, (0, 1, 0, 0), mode="replicate").diff(dim=3)
     steep_B2HW = torch.full_like(depth_B2HW, _PUBLISHED_Z)
-    normals_B23HW = functional.normalize(torch.stack((-right_B2HW, -down_B2HW, steep_B2HW), 2), dim=2)
+    normals_B23HW = _unit(torch.stack((-right_B2HW, -down_B2HW, steep_B2HW), 2))
     return _encoded(normals_B23HW, mask_B1HW & (depth_B2HW >= _PUBLISHED_NEAREST))
 
 
@@ -52,12 +52,23 @@ def _normals(depth_B2HW: Tensor, mask_B1HW: Tensor, *, one_sided: bool) -> Tenso
     right_B23HW, has_right = _step(points_B23HW, mask_B11HW, 4, one_sided=one_sided)
     up_B23HW, has_up = _step(points_B23HW.flip(3), mask_B11HW.flip(3), 3, one_sided=one_sided)
     there = mask_B11HW & has_right & has_up.flip(3)
-    across_B23HW = torch.linalg.cross(right_B23HW, up_B23HW.flip(3), dim=2)
+    across_B23HW = _cross(right_B23HW, up_B23HW.flip(3))
     # Where there is no normal nothing may be divided by the length of one, not even by its gradient.
     ahead_3HW = across_B23HW.new_tensor((0, 0, 1))[:, None, None]
-    looking_B23HW = functional.normalize(torch.where(there, across_B23HW, ahead_3HW), dim=2, eps=0.0)
+    looking_B23HW = _unit(torch.where(there, across_B23HW, ahead_3HW))
     sides_21HW = looking_B23HW.new_tensor((1, -1))[:, None, None, None]
     return _encoded(looking_B23HW * sides_21HW, there[:, :, 0])
+
+
+def _cross(first_B23HW: Tensor, second_B23HW: Tensor) -> Tensor:
+    """Products of vectors. Torch's own goes along each vector, whose numbers lie far apart: it is slow."""
+    (ax, ay, az), (bx, by, bz) = first_B23HW.unbind(2), second_B23HW.unbind(2)
+    return torch.stack((ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx), 2)
+
+
+def _unit(vectors_B23HW: Tensor) -> Tensor:
+    """The same vectors with a length of 1; of torch's own the same is true."""
+    return vectors_B23HW * vectors_B23HW.square().sum(2, keepdim=True).rsqrt()
 
 
 def _step(points: Tensor, mask: Tensor, axis: int, *, one_sided: bool) -> tuple[Tensor, Tensor]:

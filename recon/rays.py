@@ -12,7 +12,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from pipeline.geometry.camera import DISTANCE, FIELD_OF_VIEW
 
@@ -36,8 +35,9 @@ def points(depth_B2HW: Tensor) -> Tensor:
     height, width = depth_B2HW.shape[-2:]
     x_W, y_H = _centres(width).to(depth_B2HW), -_centres(height).to(depth_B2HW)
     x_HW, y_HW = x_W.expand(height, width), y_H[:, None].expand(height, width)
-    rays_3HW = torch.stack((x_HW, y_HW, -torch.ones_like(x_HW)))
-    return ray_lengths(depth_B2HW)[:, :, None] * functional.normalize(rays_3HW, dim=0)
+    shrink_HW = (x_HW.square() + y_HW.square() + 1).rsqrt()
+    rays_3HW = torch.stack((x_HW * shrink_HW, y_HW * shrink_HW, -shrink_HW))
+    return ray_lengths(depth_B2HW)[:, :, None] * rays_3HW
 
 
 def _centres(length: int) -> Tensor:

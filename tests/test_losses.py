@@ -302,6 +302,25 @@ def test_what_was_predicted_in_half_precision_is_compared_in_single() -> None:
     assert {value.dtype for value in found.values()} == {torch.float32}
 
 
+def test_nothing_is_compared_under_autocast() -> None:
+    asked = []
+
+    def watched(find: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+        def find_and_tell(depth: Tensor, mask: Tensor) -> Tensor:
+            asked.append((torch.is_autocast_enabled("cpu"), depth.dtype))
+            return find(depth, mask)
+
+        return find_and_tell
+
+    profile = Profile(watched(default().normals), watched(default().slopes), add_up=False)
+    half = Surfaces(person().bfloat16(), torch.zeros(1, 1, SIZE, SIZE, dtype=torch.bfloat16))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        wanted = targets(person(), placed(), profile)
+        first_phase(guessed(wanted), wanted, profile)
+        second_phase(half, person(), profile)
+    assert asked == [(False, torch.float32)] * 6
+
+
 def test_what_is_wanted_of_the_whole_is_every_eighth_pixel() -> None:
     wanted = targets(person(), placed(), paper())
     assert torch.equal(wanted.low_depth_B2hw, person()[:, :, 3::8, 3::8])
