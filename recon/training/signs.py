@@ -108,7 +108,7 @@ class Signs:
         if math.isfinite(step.grad_norm):
             found.append(self._rising("gradient", step.grad_norm))
         if step.seen:
-            found += [self._dead(*name, look) for name, look in looks(step.seen).items()]
+            found.append(self._dead(step.seen))
         found.append(self._idle(step.rate))
         return [line for line in found if line]
 
@@ -183,18 +183,20 @@ class Signs:
             start = f"the last checkpoint, {self._last}, is as it was: start anew from it by --init-from"
         return f"{start}, at a lower rate{' or in bf16' if self._skips else ''}"
 
-    def _dead(self, head: str, side: str, look: Look) -> str:
-        """What there is to tell of one side of a head, if anything."""
-        is_blank = look.blank_share > BLANK_SHARE
-        is_same = look.spread < LEAST_SPREAD
-        if not self._rings(f"{head} {side}", is_blank or is_same, LOOKS):
+    def _dead(self, seen: Sequence[float]) -> str:
+        """What there is to tell of heads that predict nothing any more, if anything."""
+        found = []
+        for (head, side), look in looks(seen).items():
+            is_blank = look.blank_share > BLANK_SHARE
+            is_dead = is_blank or look.spread < LEAST_SPREAD
+            if self._rings(f"{head} {side}", is_dead, LOOKS):
+                found.append(_death(head, side, look, is_blank))
+        if not found:
             return ""
-        what = f"{head} normals, {side}" if head != DEPTH else f"depth, {side}"
-        ends = "at one end" if head == DEPTH else "black"
-        how = f"{ends} on {look.blank_share:.0%} of people" if is_blank else "the same everywhere"
         advice = "the default profile, whose heads cannot die, or " if self._can_die else ""
         return (
-            f"{what}: {how} for {LOOKS} steps, so it learns nothing: begin again with {advice}a lower rate"
+            f"{'; '.join(found)}: for {LOOKS} steps, so nothing is learnt there; begin again with {advice}"
+            "a lower rate"
         )
 
     def _idle(self, rate: float) -> str:
@@ -204,6 +206,15 @@ class Signs:
         return (
             f"the learning rate was 0 for {IDLE_STEPS} steps: nothing is learnt; look at the recipe's rate"
         )
+
+
+def _death(head: str, side: str, look: Look, is_blank: bool) -> str:
+    """How one side of a head is dead."""
+    if head == DEPTH:
+        how = f"at one end on {look.blank_share:.0%} of people" if is_blank else "the same everywhere"
+        return f"{side} depth is {how}"
+    share = f"black on {look.blank_share:.0%} of people"
+    return f"{side} {head} normals are {share if is_blank else 'all alike in a component'}"
 
 
 def _few(names: Sequence[str]) -> str:
