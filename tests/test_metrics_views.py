@@ -24,7 +24,6 @@ THOUSANDTH = float(network_depth(torch.tensor(1.001)) - network_depth(torch.tens
 
 @pytest.fixture(scope="module")
 def shown() -> Prepared:
-    torch.set_num_threads(1)
     return people()
 
 
