@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from training_rows import ball, fold_people, write_person
 
 from pipeline.errors import FormatError
 from pipeline.formats.exr import encode_exr
-from pipeline.formats.png import encode_png
+from pipeline.formats.png import encode_png, read_png_by_rows
 from pipeline.geometry.camera import portrait_camera, rays
 from pipeline.records import F64
 from recon.data.augment import Prepared, prepared
@@ -80,6 +81,15 @@ def test_colour_that_is_brought_down_is_the_mean_of_the_person_alone(tmp_path: P
     edge = image[:, torch.from_numpy(seen[::2, ::2])]  # where less than all of a pixel shows the ball
     assert edge[0].min() > 199
     assert edge[0].max() < 221
+
+
+def test_colour_that_another_program_wrote_is_read_the_same(tmp_path: Path) -> None:
+    view = _view(tmp_path)
+    before = read(view, 256).color
+    assert read_png_by_rows(view.color, 1 << 20) is not None
+    Image.open(view.color).save(view.color, optimize=True)
+    assert read_png_by_rows(view.color, 1 << 20) is None
+    assert np.array_equal(read(view, 256).color, before)
 
 
 def test_the_cut_around_a_person_lies_where_it_was(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -19,7 +20,7 @@ from pipeline.errors import FormatError
 from pipeline.formats.blame import blaming
 from pipeline.formats.exr import encode_exr
 from pipeline.formats.jxl import encode_jxl, read_jxl, require_codecs
-from pipeline.formats.png import encode_png, read_png
+from pipeline.formats.png import encode_png, read_png, read_png_by_rows
 from pipeline.formats.window import check_pixels
 from pipeline.records import F32, U8, U16, Window
 
@@ -83,6 +84,10 @@ def _read(path: Path, mode: str) -> U8 | U16:
         return _of_mode(path, read_jxl(path, MOST_PIXELS), mode)
     if mode in (_GREY16, _RGB16):  # Pillow takes twice as long, and of RGB it drops half the bits
         return _of_mode(path, read_png(path, MOST_PIXELS), mode)
+    with suppress(FormatError):  # Pillow takes five times as long, but reads more, and says what is wrong
+        quick = read_png_by_rows(path, MOST_PIXELS)
+        if quick is not None:
+            return _of_mode(path, quick, mode)
     with blaming(path):
         if not path.is_file():  # a pipe would be waited on for ever
             raise FormatError("is not a file")

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from isal import isal_zlib
@@ -66,6 +67,21 @@ def encode_png(pixels: U8 | U16, window: Window | None = None) -> bytes:
 
 def read_png(path: Path, most_pixels: int) -> U8 | U16:
     """The picture (H, W) or (H, W, 3) in a PNG file of 8 or 16 bits, grey or RGB."""
+    header, content = _whole(path, most_pixels)
+    with blaming(path):
+        picture = _decoded(header, content)
+        return _decoded_aslant(header, content) if picture is None else picture
+
+
+def read_png_by_rows(path: Path, most_pixels: int) -> U8 | U16 | None:
+    """The same, of a file as it is written here; None if its rows have other filters, which take long."""
+    header, content = _whole(path, most_pixels)
+    with blaming(path):
+        return _decoded(header, content)
+
+
+def _whole(path: Path, most_pixels: int) -> tuple[Header, bytes]:
+    """The header and all bytes of a file that is no longer than its picture can be."""
     with blaming(path):
         if not path.is_file():  # a pipe would be waited on for ever
             raise FormatError("is not a file")
@@ -78,7 +94,7 @@ def read_png(path: Path, most_pixels: int) -> U8 | U16:
             raise FormatError(
                 f"has over {most:,} bytes, more than its {header.width} x {header.height} pixels"
             )
-        return _decoded(header, content)
+        return header, content
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
@@ -122,24 +138,42 @@ def _parsed(head: bytes, most_pixels: int) -> Header:
     return Header(width, height, bits, _CHANNELS[color])
 
 
-def _decoded(header: Header, content: bytes) -> U8 | U16:
-    """The picture in a whole file. Nothing is unpacked beyond the bytes that the header promises."""
-    packed = b"".join(_pixel_chunks(content))
-    shape = (header.height, header.width, header.channels)[: 2 if header.channels == 1 else 3]
-    stored = np.dtype(f">u{header.bits // 8}")
+def _decoded(header: Header, content: bytes) -> U8 | U16 | None:
+    """The picture in a whole file whose rows all have the filter `up`; None if one has another.
+
+    Nothing is unpacked beyond the bytes that the header promises.
+    """
+    stored = _stored(header)
     picture = np.empty((header.height, header.width * header.channels), dtype=stored.newbyteorder("="))
     above: U8 = np.zeros(header.width * header.pixel_bytes, dtype=np.uint8)
-    for top, rows in _unpacked(header, packed):
+    for top, rows in _unpacked(header, b"".join(_pixel_chunks(content))):
         if rows[:, 0].max() > _PAETH:
             raise FormatError(f"not a readable PNG file: a row has filter {rows[:, 0].max()}")
         if (rows[:, 0] != _UP).any():
-            whole = np.concatenate([rows for _, rows in _unpacked(header, packed)])
-            return _unfiltered_aslant(header, whole).view(stored).astype(picture.dtype).reshape(shape)
+            return None
         plain = rows[:, 1:].copy()
         for row in plain:  # many times faster than numpy's own sum down the columns
             above = np.add(row, above, out=row)
         picture[top : top + len(rows)] = plain.view(stored)
-    return picture.reshape(shape)
+    return picture.reshape(_shape(header))
+
+
+def _decoded_aslant(header: Header, content: bytes) -> U8 | U16:
+    """The picture in a whole file whose rows have any filters."""
+    stored = _stored(header)
+    rows = np.concatenate([rows for _, rows in _unpacked(header, b"".join(_pixel_chunks(content)))])
+    plain = _unfiltered_aslant(header, rows).view(stored)
+    picture: U8 | U16 = plain.astype(stored.newbyteorder("=")).reshape(_shape(header))
+    return picture
+
+
+def _stored(header: Header) -> np.dtype[Any]:
+    """How a number lies in the file."""
+    return np.dtype(f">u{header.bits // 8}")
+
+
+def _shape(header: Header) -> tuple[int, ...]:
+    return (header.height, header.width, header.channels)[: 2 if header.channels == 1 else 3]
 
 
 def _unpacked(header: Header, packed: bytes) -> Iterator[tuple[int, U8]]:
