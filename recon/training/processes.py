@@ -175,7 +175,7 @@ def _connect(device: torch.device, place: _Place) -> None:
     try:
         distributed.init_process_group(backend, timeout=PATIENCE)
     except (RuntimeError, ValueError) as problem:
-        reason = str(problem).splitlines()[0]
+        reason = (str(problem).strip() or type(problem).__name__).splitlines()[0]
         raise ConfigError(
             f"{place.ranks} processes did not meet: {reason}; start them by {_STARTER}"
         ) from problem

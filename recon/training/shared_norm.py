@@ -109,9 +109,10 @@ class _Normalised(torch.autograd.Function):
         distributed.all_reduce(sums_2C)
         scale_C = weight_C * (variance_C + ctx.eps).rsqrt()
         along_C, level_C = -scale_C * sums_2C / count_1
-        # scale * (towards - level - along * normalised), in two passes over the image.
-        grad_BCHW = functional.batch_norm(input_BCHW, mean_C, variance_C, along_C, level_C, eps=ctx.eps)
-        grad_BCHW.addcmul_(towards_BCHW, scale_C[:, None, None])
+        # scale * (towards - level - along * normalised), each half of it in one pass and counted in full.
+        zero_C, one_C = torch.zeros_like(mean_C), torch.ones_like(mean_C)
+        grad_BCHW = functional.batch_norm(towards_BCHW, zero_C, one_C, scale_C, level_C, eps=0.0)
+        grad_BCHW += functional.batch_norm(input_BCHW, mean_C, variance_C, along_C, zero_C, eps=ctx.eps)
         return grad_BCHW, weight_grad_C, bias_grad_C, None, None, None, None
 
 

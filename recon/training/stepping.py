@@ -195,24 +195,17 @@ def _parallel(network: Network) -> DistributedDataParallel:
 
 
 def _compile(network: Network, device: torch.device) -> None:
-    """Compiles the networks that the model is made of, if anything can be compiled here."""
+    """Compiles a network, if anything can be compiled here."""
     torch.compiler.reset()  # what a phase before this one compiled counts against a limit
     try:
         torch.compile(_doubled)(torch.ones(1, device=device))
     except Exception as problem:  # every compiler fails in its own way
-        reason = str(problem).strip().splitlines()[0]
+        reason = (str(problem).strip() or type(problem).__name__).splitlines()[0]
         raise ConfigError(
             f"networks cannot be compiled on {device}: {reason}; install a C++ compiler and, for a GPU, "
             "Triton, or train without compiling"
         ) from problem
-    for part in (
-        network.low_normals,
-        *network.part_normals.values(),
-        network.low_surfaces,
-        network.refiner,
-    ):
-        if part is not None:
-            part.compile()
+    network.compile()
 
 
 def _doubled(values: Tensor) -> Tensor:
