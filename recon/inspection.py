@@ -28,7 +28,8 @@ def lines(path: Path) -> list[str]:
         item.name: said(getattr(snapshot.recipe, item.name)) for item in dataclasses.fields(snapshot.recipe)
     }
     views = [f"{count:,} views of {dataset}" for dataset, count in snapshot.data.views.items()]
-    scores = [_line(f"  {name}", f"{value:.4g}") for name, value in snapshot.scores.items()]
+    widest = max(map(len, snapshot.scores), default=0)
+    scores = [f"    {name:<{widest}}  {value:.4g}" for name, value in snapshot.scores.items()]
     return [
         f"{path}: a training, {_megabytes(path)}",
         _line("phase", f"{snapshot.phase}, after {snapshot.at}"),

@@ -40,8 +40,8 @@ def test_a_training_is_told_in_full(tmp_path: Path, capsys: pytest.CaptureFixtur
         "  data         1,400 views of 2K2K, 28 views of demo; digest ab12",
         "  best score   0.5",
         "  last scores",
-        "    normal_angle_deg/low/front 12.35",
-        "    mask_iou/low nan",
+        "    normal_angle_deg/low/front  12.35",
+        "    mask_iou/low                nan",
         "  weights      1 tensors, 6 numbers",
         "  written by   scan2k 0.1.0+abc, torch 2.13.0",
     ]
