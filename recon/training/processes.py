@@ -15,7 +15,7 @@ from datetime import timedelta
 import torch
 from torch import Tensor, distributed
 
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, TrainingError
 from recon.recipe import AUTO, BF16, TrainRequest
 from recon.training.watch import Watch
 
@@ -102,9 +102,13 @@ def opened(request: TrainRequest, watch: Watch) -> Iterator[Processes]:
         _connect(device, place)
     try:
         yield Processes(device, place.rank, place.ranks, place.local_ranks)
-    except BaseException:
+    except BaseException as problem:
         # Closing NCCL may wait for the others, who wait for this one: ending is what tells them.
         _disconnect(place.ranks > 1 and device.type == CPU)
+        if _is_loss_of_others(problem):
+            raise TrainingError(
+                f"process {place.rank} of {place.ranks} has lost another; what ended that one is told by it"
+            ) from problem
         raise
     else:
         _disconnect(place.ranks > 1)
@@ -182,6 +186,12 @@ def _connect(device: torch.device, place: _Place) -> None:
     if device.type == CPU:
         # Each would take every core, or only one, by what torchrun says.
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // place.local_ranks))
+
+
+def _is_loss_of_others(problem: BaseException) -> bool:
+    """Is this what is raised when another process does not answer? NCCL has a type for it, gloo none."""
+    told_by_gloo = isinstance(problem, RuntimeError) and "gloo" in str(problem)
+    return told_by_gloo or isinstance(problem, distributed.DistBackendError)
 
 
 def _disconnect(is_connected: bool) -> None:
