@@ -109,9 +109,11 @@ def weights_in(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path} cannot be read as weights: it holds more than tensors and values, and was not run"
         ) from problem
-    # A file that was made to be wrong can fail anywhere in the reader, and with anything.
+    # Any other file can fail anywhere in the reader, with an error that says nothing of the file.
     except Exception as problem:
-        reason = (str(problem).strip() or type(problem).__name__).splitlines()[0]
+        reason = "it is a file of another kind"
+        if isinstance(problem, OSError | RuntimeError) and str(problem).strip():
+            reason = str(problem).strip().splitlines()[0]
         raise CheckpointError(f"{path} cannot be read as weights: {reason}") from problem
     if isinstance(content, Mapping) and WRAPPER in content:
         content = content[WRAPPER]

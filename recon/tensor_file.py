@@ -151,8 +151,9 @@ def _tensor_fault(tensor: Tensor) -> str:
 
 def _told(problem: Exception) -> str:
     """What an error of a library says, in a line."""
-    words = " ".join(str(problem).split())
-    return "".join(letter for letter in words if letter.isprintable())[:200] or type(problem).__name__
+    words = "".join(letter for letter in " ".join(str(problem).split()) if letter.isprintable())
+    tells = isinstance(problem, OSError | RuntimeError | zipfile.BadZipFile) and words
+    return words[:200] if tells else f"it is of another kind ({type(problem).__name__})"
 
 
 def _behind(error: BaseException | None) -> Iterator[BaseException]:

@@ -101,6 +101,21 @@ def test_weights_that_are_no_networks_are_refused(tmp_path: Path) -> None:
         start_from(network(1, refines=False), path)
 
 
+OTHER_FILES = {
+    b"hi": "it is a file of another kind",
+    b"": "it is a file of another kind",
+    b"any text at all": "it is a file of another kind",
+    b"\x80\x02}q\x00.": "Invalid magic number",
+}
+
+
+@pytest.mark.parametrize("content", OTHER_FILES)
+def test_a_file_of_another_kind_is_refused_in_words(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.pt").write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"cannot be read as weights: {OTHER_FILES[content]}"):
+        start_from(network(1, refines=False), tmp_path / "a.pt")
+
+
 def test_weights_that_are_damaged_are_refused(tmp_path: Path) -> None:
     first = network(1, refines=False)
     path = saved(tmp_path / "a.pt", state={"network": first.state_dict()}, at=Position(9, 9))
