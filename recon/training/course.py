@@ -131,7 +131,8 @@ class Course:
             self._best = scores.loss if is_best else self._best
             self.scores = dict(scores.metrics)
         self.at = Position(self.at.epoch + 1)
-        self._save(LAST, *([BEST] if is_best else []), *self._kept())
+        # The last one comes last: if it says that it is the best, that is already kept.
+        self._save(*([BEST] if is_best else []), *self._kept(), LAST)
 
     def _picture(self) -> None:
         """Show one of those learnt from, where there is nobody else."""
@@ -166,5 +167,5 @@ class Course:
         )
         for name in names:
             save(self._folder / name, snapshot)
-        self._signs.saved(self._folder / names[0])
+        self._signs.saved(self._folder / names[-1])
         self._saved = time.monotonic()
