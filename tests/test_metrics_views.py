@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -20,6 +21,14 @@ PROFILE = losses.default()
 LOW = {"normal_angle_deg/low", "normal_angle_deg/parts", "depth_error/low"}
 FULL = {"normal_angle_deg/merged", "normal_angle_deg/full", "depth_error/full"}
 THOUSANDTH = float(network_depth(torch.tensor(1.001)) - network_depth(torch.tensor(1.0)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
