@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.errors import RenderError
@@ -21,6 +22,7 @@ from pipeline.render.probe import GLDevice, probe
 from pipeline.render.remedies import gl_fix, nvidia_fix, permission_fix
 
 FULL_SIZE = 2048  # a build's usual image side, pixels
+_SHOWS_TRAINING = ("tensorboard", "matplotlib")  # what torch is not enough without
 
 
 @dataclass(frozen=True)
@@ -134,12 +136,15 @@ def _look_at_torch() -> tuple[str, str, list[Problem]]:
         version = importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:
         what = "torch and smplx: without them nothing that needs a body model or training runs"
-        return (
-            "",
-            "not asked: torch is not installed",
-            [Problem(what, f"{sys.executable} -m pip install torch smplx")],
-        )
-    return version, _cuda(version), []
+        return "", "not asked: torch is not installed", [Problem(what, _extras("body,train"))]
+    missing = [name for name in _SHOWS_TRAINING if find_spec(name) is None]
+    what = f"{' and '.join(missing)}: without, nothing trains"
+    return version, _cuda(version), [Problem(what, _extras("train"))] if missing else []
+
+
+def _extras(names: str) -> str:
+    """The command that installs what some extras of this project need."""
+    return f"{sys.executable} -m pip install 'scan2k[{names}]'"
 
 
 def _cuda(torch_version: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.metadata
+import importlib.util
 import json
 import os
 import shutil
@@ -198,8 +199,19 @@ def test_without_torch_the_command_that_brings_it_is_named(
     monkeypatch.setattr(importlib.metadata, "version", not_there)
     machine = doctor.examine(tmp_path)
     assert machine.torch == ""
-    assert any(problem.fix.endswith("-m pip install torch smplx") for problem in machine.problems)
+    assert any(problem.fix.endswith("-m pip install 'scan2k[body,train]'") for problem in machine.problems)
     assert machine.can_render
+
+
+def test_what_training_lacks_beside_torch_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    there = importlib.util.find_spec
+    _pretend(monkeypatch, CARD)
+    assert [one for one in doctor.examine(tmp_path).problems if "trains" in one.what] == []
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None if name == "matplotlib" else there(name))
+    (problem,) = (one for one in doctor.examine(tmp_path).problems if "trains" in one.what)
+    assert problem.what == "matplotlib: without, nothing trains"
+    assert problem.fix.endswith("-m pip install 'scan2k[train]'")
+    assert not problem.is_fatal
 
 
 def test_a_data_folder_that_is_not_there_yet_is_no_trouble(

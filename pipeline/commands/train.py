@@ -135,7 +135,7 @@ def _sources(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -
     metavar="N",
     type=int,
     default=_USUAL["accumulate"],
-    help="Passes in which a process does its part of a batch: less memory, the same learning.",
+    help="Passes in which a process does its part of a batch: less memory.",
 )
 @click.option(
     "--compile", "compiled", is_flag=True, help="Compile the network: minutes at first, then faster steps."
