@@ -174,7 +174,7 @@ def test_the_digest_is_of_views_and_backgrounds(data: Path, choice: Choice) -> N
     assert _loader(choice).digest == _loader(choice, workers=2, lane=Lane(1, 2)).digest
 
 
-def test_half_of_the_cores_at_most_are_asked_for() -> None:
+def test_a_core_is_left_to_training_where_there_are_several() -> None:
     assert 1 <= usual_workers() <= max(len(os.sched_getaffinity(0)) - 1, 1)
     assert usual_workers(10_000) == 1
 
@@ -256,6 +256,33 @@ def test_a_worker_that_is_killed_ends_in_an_error_that_says_so(choice: Choice) -
     (worker,) = loader._epochs._workers  # type: ignore[union-attr]
     os.kill(worker.pid or 0, signal.SIGKILL)
     with pytest.raises(TrainingError, match=r"was ended \(signal 9\), most likely for want of memory"):
+        for number in range(1, 50):
+            list(steps)
+            steps = loader.epoch(number)
+    loader.close()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_mistake_of_the_program_is_not_taken_for_a_worker_that_died(
+    choice: Choice, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr("recon.data.worker.read", fail)
+    loader = _loader(choice, workers)
+    with pytest.raises(RuntimeError, match="a mistake"):
+        next(loader.epoch(0))
+    loader.close()
+
+
+def test_no_shared_memory_is_told_as_such(choice: Choice) -> None:
+    loader = _loader(choice, workers=1)
+    steps = loader.epoch(0)
+    next(steps)
+    (worker,) = loader._epochs._workers  # type: ignore[union-attr]
+    os.kill(worker.pid or 0, signal.SIGBUS)
+    with pytest.raises(TrainingError, match=r"no shared memory left; .*--shm-size=8g"):
         for number in range(1, 50):
             list(steps)
             steps = loader.epoch(number)

@@ -182,7 +182,10 @@ class _Crew:
             try:
                 loaded = next(loading, None)
             except (RuntimeError, OSError, EOFError) as error:
-                raise self._explained(error) from error
+                gone = self._gone()
+                if gone is None:
+                    raise
+                raise TrainingError(gone) from error
             if loaded is None:
                 return
             yield loaded
@@ -202,21 +205,20 @@ class _Crew:
             signal.signal(signal.SIGCHLD, heard)
         return loading
 
-    def _explained(self, error: Exception) -> Exception:
-        """What to say if a worker is gone; any other error is itself."""
+    def _gone(self) -> str | None:
+        """What to say if a worker has ended; None: all are there, and whatever is wrong says so itself."""
         for worker in self._workers:
-            if worker.exitcode is None:
-                worker.join(_WAIT / len(self._workers))
+            worker.join(_WAIT / len(self._workers))
         codes = [worker.exitcode for worker in self._workers if worker.exitcode]
         if not codes:
-            return error
+            return None
         if codes[0] == -signal.SIGBUS:
-            return TrainingError(
+            return (
                 "a process that loads pictures found no shared memory left; allow more in /dev/shm "
                 "(docker run --shm-size=8g), or give fewer --workers"
             )
         ended = f"signal {-codes[0]}" if codes[0] < 0 else f"code {codes[0]}"
-        return TrainingError(
+        return (
             f"a process that loads pictures was ended ({ended}), most likely for want of memory; "
             "give fewer --workers"
         )

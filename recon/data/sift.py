@@ -9,7 +9,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -166,7 +166,7 @@ def _require_inside(path: Path, table: Table, found: Sifted) -> None:
                 raise ManifestError(
                     f"{path}: {column} of {view} is {name!r}, which leads out of the data folder"
                 )
-        found.formats |= {PurePosixPath(name).suffix[1:] for name in names}
+        found.formats |= {name.rpartition(".")[2] for name in names}
 
 
 def _values(table: Table, column: str) -> npt.NDArray[Any]:
