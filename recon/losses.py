@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recon.network import FARTHEST, SHRINK, Prediction, Surfaces
+from recon.network import SHRINK, Prediction, Surfaces, nothing
 from recon.normals import published_normals, slopes, true_normals
 from recon.windows import WINDOWS, Placement, window_views
 
@@ -137,8 +137,8 @@ def _normal_terms(
 
 def _surface_terms(name: str, surfaces: Surfaces, true_B2HW: Tensor, profile: Profile) -> Terms:
     mask_B1HW = mask_of(true_B2HW)
-    nobody = true_B2HW.new_tensor((FARTHEST, 0.0))[:, None, None]
-    made_B2HW, wanted_B2HW = surfaces.depth_B2HW.float(), torch.where(mask_B1HW, true_B2HW, nobody)
+    made_B2HW = surfaces.depth_B2HW.float()
+    wanted_B2HW = torch.where(mask_B1HW, true_B2HW, nothing(true_B2HW))
     with torch.no_grad():
         true_B6HW = profile.slopes(wanted_B2HW, mask_B1HW)
     made_B6HW = profile.slopes(made_B2HW, mask_B1HW)

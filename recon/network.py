@@ -84,13 +84,17 @@ class Surfaces:
     def with_background(self) -> Tensor:
         """Depth (B, 2, H, W), where a pixel that shows no person has its front behind its back."""
         nobody_B1HW = self.mask_logit_B1HW <= 0
-        nothing = self.depth_B2HW.new_tensor((FARTHEST, 0.0))[:, None, None]
-        return torch.where(nobody_B1HW, nothing, self.depth_B2HW)
+        return torch.where(nobody_B1HW, nothing(self.depth_B2HW), self.depth_B2HW)
 
     def cleared(self) -> Tensor:
         """Depth (B, 2, H, W), 0 where front lies behind back: there is nobody."""
         nobody_B1HW = self.depth_B2HW[:, :1] > self.depth_B2HW[:, 1:]
         return torch.where(nobody_B1HW, 0.0, self.depth_B2HW)
+
+
+def nothing(like: Tensor) -> Tensor:
+    """Depth (2, 1, 1) of a pixel that shows no person, made on the device: a copy would be waited for."""
+    return torch.linspace(FARTHEST, 0, 2, dtype=like.dtype, device=like.device)[:, None, None]
 
 
 @dataclass(frozen=True, slots=True)

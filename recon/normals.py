@@ -54,10 +54,10 @@ def _normals(depth_B2HW: Tensor, mask_B1HW: Tensor, *, one_sided: bool) -> Tenso
     there = mask_B11HW & has_right & has_up.flip(3)
     across_B23HW = _cross(right_B23HW, up_B23HW.flip(3))
     # Where there is no normal nothing may be divided by the length of one, not even by its gradient.
-    ahead_3HW = across_B23HW.new_tensor((0, 0, 1))[:, None, None]
+    ahead_3HW = torch.eye(3, dtype=across_B23HW.dtype, device=across_B23HW.device)[2, :, None, None]
     looking_B23HW = _unit(torch.where(there, across_B23HW, ahead_3HW))
-    sides_21HW = looking_B23HW.new_tensor((1, -1))[:, None, None, None]
-    return _encoded(looking_B23HW * sides_21HW, there[:, :, 0])
+    front_B3HW, back_B3HW = looking_B23HW.unbind(1)
+    return _encoded(torch.stack((front_B3HW, -back_B3HW), 1), there[:, :, 0])
 
 
 def _cross(first_B23HW: Tensor, second_B23HW: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ Legend of suffixes: B batch, K keypoints, F fingers of a hand, P parts, S points
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -64,12 +65,17 @@ def _filled(rows: list[list[float]]) -> Tensor:
     return torch.tensor([row + [0.0] * (_SLOTS - len(row)) for row in rows])
 
 
-_POINTS_PS = _filled([[*map(float, part.points)] for part in LAYOUT]).long()
-_USED_PS = _filled([[1.0] * len(part.points) for part in LAYOUT]).bool()
-_PLACES_PS2 = torch.stack(
-    [_filled([[place[axis] for place in p.places] for p in LAYOUT]) for axis in (0, 1)], -1
-)
-_SHRINKS_P = torch.tensor([part.shrinks for part in LAYOUT])
+@cache
+def _layout(device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Points, which of them count (P, S), places (P, S, 2) and what shrinks (P,), copied there once."""
+    points_PS = _filled([[*map(float, part.points)] for part in LAYOUT]).long()
+    used_PS = _filled([[1.0] * len(part.points) for part in LAYOUT]).bool()
+    places = [_filled([[place[axis] for place in part.places] for part in LAYOUT]) for axis in (0, 1)]
+    shrinks_P = torch.tensor([part.shrinks for part in LAYOUT])
+    points_PS, used_PS, places_PS2, shrinks_P = (
+        table.to(device) for table in (points_PS, used_PS, torch.stack(places, -1), shrinks_P)
+    )
+    return points_PS, used_PS, places_PS2, shrinks_P
 
 
 def normalised(pixels_BK2: Tensor, size: int) -> Tensor:
@@ -86,10 +92,9 @@ def place_parts(keypoints_BK2: Tensor, valid_BK: Tensor) -> Placement:
     # In half precision a part would jump by pixels; nor is any product of matrices left to autocast.
     exact = torch.promote_types(keypoints_BK2.dtype, torch.float32)
     points_BK2, valid_BK = _with_knuckles(*_known(keypoints_BK2.to(exact), valid_BK))
-    device = points_BK2.device
-    index_PS = _POINTS_PS.to(device)
+    index_PS, used_PS, _, _ = _layout(points_BK2.device)
     points_BPS2 = points_BK2[:, index_PS]
-    weight_BPS = (valid_BK[:, index_PS] & _USED_PS.to(device)).to(points_BK2)
+    weight_BPS = (valid_BK[:, index_PS] & used_PS).to(points_BK2)
     places_BPS2 = _shrunk(points_BPS2, weight_BPS)
     return _fitted(points_BPS2, places_BPS2, weight_BPS)
 
@@ -109,7 +114,7 @@ def _with_knuckles(points_BK2: Tensor, valid_BK: Tensor) -> tuple[Tensor, Tensor
     """
     starts, count = _HANDS
     middles, known = [points_BK2], [valid_BK]
-    row_F = torch.arange(count).to(points_BK2) - (count - 1) / 2
+    row_F = torch.arange(count, dtype=points_BK2.dtype, device=points_BK2.device) - (count - 1) / 2
     for start in starts:
         weight_BF = valid_BK[:, start : start + count].to(points_BK2)
         number_B1 = weight_BF.sum(1, keepdim=True).clamp(min=1)
@@ -127,7 +132,8 @@ def _shrunk(points_BPS2: Tensor, weight_BPS: Tensor) -> Tensor:
 
     The length (here squared) is that between the first and the last known point of a part.
     """
-    places_BPS2 = _PLACES_PS2.to(points_BPS2).expand_as(points_BPS2)
+    _, _, places_PS2, shrinks_P = _layout(points_BPS2.device)
+    places_BPS2 = places_PS2.to(points_BPS2).expand_as(points_BPS2)
     known_BPS = weight_BPS > 0
     order_S = torch.arange(_SLOTS, device=points_BPS2.device)
     first_BP = torch.where(known_BPS, order_S, _SLOTS - 1).amin(-1)
@@ -137,7 +143,7 @@ def _shrunk(points_BPS2: Tensor, weight_BPS: Tensor) -> Tensor:
         (ends[..., 1, :] - ends[..., 0, :]).square().sum(-1).clamp(min=_PIXEL**2)
         for ends in (points_BPS2.gather(2, ends_BP22), places_BPS2.gather(2, ends_BP22))
     )
-    is_short_BP = _SHRINKS_P.to(points_BPS2.device) & (length_BP < full_BP)
+    is_short_BP = shrinks_P & (length_BP < full_BP)
     ratio_BP = torch.where(is_short_BP, length_BP / full_BP, 1.0)
     return places_BPS2 * ratio_BP.sqrt()[..., None, None]
 

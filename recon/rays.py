@@ -33,13 +33,14 @@ def network_depth(lengths: Tensor) -> Tensor:
 def points(depth_B2HW: Tensor) -> Tensor:
     """Where rays of these depths end, as the camera sees it (B, 2, 3, H, W)."""
     height, width = depth_B2HW.shape[-2:]
-    x_W, y_H = _centres(width).to(depth_B2HW), -_centres(height).to(depth_B2HW)
+    x_W, y_H = _centres(width, depth_B2HW), -_centres(height, depth_B2HW)
     x_HW, y_HW = x_W.expand(height, width), y_H[:, None].expand(height, width)
     shrink_HW = (x_HW.square() + y_HW.square() + 1).rsqrt()
     rays_3HW = torch.stack((x_HW * shrink_HW, y_HW * shrink_HW, -shrink_HW))
     return ray_lengths(depth_B2HW)[:, :, None] * rays_3HW
 
 
-def _centres(length: int) -> Tensor:
-    """Pixel centres along one axis, a unit away from the camera."""
-    return _SPREAD * ((2 * torch.arange(length, dtype=torch.float64) + 1) / length - 1)
+def _centres(length: int, like: Tensor) -> Tensor:
+    """Pixel centres along one axis, a unit away from the camera; rounded only at the end."""
+    pixels = torch.arange(length, dtype=torch.float64, device=like.device)
+    return (_SPREAD * ((2 * pixels + 1) / length - 1)).to(like.dtype)

@@ -178,17 +178,17 @@ def _laid(view_Chw: Tensor, to_part_23: Tensor, box: tuple[slice, slice], size: 
     rows, columns = (_centres(size, to_part_23.device)[span] for span in box)
     grid_HW2 = _moved(to_part_23, rows, columns)
     height, width = view_Chw.shape[-2:]
-    to_window = grid_HW2.new_tensor((size / width, size / height))
-    return _bilinear(view_Chw[None], (grid_HW2 * to_window)[None])[0]
+    x_HW, y_HW = grid_HW2.unbind(-1)
+    in_window_HW2 = torch.stack((x_HW * (size / width), y_HW * (size / height)), -1)
+    return _bilinear(view_Chw[None], in_window_HW2[None])[0]
 
 
 def _limits(place: Placement, window: Window, size: int) -> Tensor:
     """First and last column and row of the image that windows cover, (B, P, 2, 2); none if absent."""
-    half_height, half_width = (length / size for length in window.at(size))
-    ends = place.sampling_BP23.new_tensor
-    corners_BP222 = _moved(
-        place.sampling_BP23, ends((-half_height, half_height)), ends((-half_width, half_width))
-    )
+    dtype, device = place.sampling_BP23.dtype, place.sampling_BP23.device
+    halves = (length / size for length in window.at(size))
+    rows, columns = (torch.linspace(-half, half, 2, dtype=dtype, device=device) for half in halves)
+    corners_BP222 = _moved(place.sampling_BP23, rows, columns)
     pixels = ((corners_BP222 + 1) * size / 2).flatten(2, 3)
     limits = torch.stack((pixels.amin(2).floor() - 1, pixels.amax(2).ceil() + 1), 2).clamp(0, size)
     return torch.where(place.present_BP[..., None, None], limits, 0.0)
