@@ -111,10 +111,11 @@ def test_what_is_predicted_where_nobody_is_does_not_matter(shown: Prepared) -> N
 def test_an_absent_part_is_not_measured() -> None:
     some = people(absent=(3, 4))
     assert not some.place.present_BP[:, 0].any()
-    true = truth(some, PROFILE)
+    true = truth(some, PROFILE, fine=True)
     faceless = {**true.part_normals, "face": torch.full_like(true.part_normals["face"], math.nan)}
     measures = found(replace(true, part_normals=faceless), some)
     assert float(measures["normal_angle_deg/parts/front"].max()) < 1e-2
+    assert float(measures["normal_angle_deg/merged/front"].max()) < 5  # only where any part covers
 
 
 def test_depth_is_off_by_as_much_as_it_is_moved_inside_the_true_mask(shown: Prepared) -> None:

@@ -85,13 +85,21 @@ def test_a_history_has_every_number_by_the_epochs_that_were_done(tmp_path: Path)
 
 
 def test_of_what_was_said_twice_the_last_is_true() -> None:
-    step = {"kind": "step", "phase": 1, "epoch": 1, "steps": 4, "terms": {}, "rate": 1.0, "grad_norm": None}
-    said = [
-        step | {"step": number, "loss": loss} for number, loss in ((1, 1.0), (3, 2.0), (2, 3.0), (3, 4.0))
-    ]
+    step = {
+        "kind": "step",
+        "phase": 1,
+        "epoch": 1,
+        "steps": 400,
+        "terms": {},
+        "rate": 1.0,
+        "grad_norm": None,
+    }
+    order = [*range(1, 301), *range(400, 0, -2)]
+    said = [step | {"step": number, "loss": float(time)} for time, number in enumerate(order)]
     loss = histories(said)[1].steps["loss"]
-    assert loss.epoch_N.tolist() == [0.25, 0.5, 0.75]
-    assert loss.value_N.tolist() == [1.0, 3.0, 4.0]
+    latest = {number: float(time) for time, number in enumerate(order)}
+    assert loss.epoch_N.tolist() == [number / 400 for number in sorted(latest)]
+    assert loss.value_N.tolist() == [latest[number] for number in sorted(latest)]
 
 
 @pytest.mark.parametrize("steps", [1, 3])
