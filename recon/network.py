@@ -197,7 +197,11 @@ class Network(nn.Module):
         return self
 
     def compile(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  as torch has it
-        """Compiles each network by itself; what lies between them is of another form in every batch."""
+        """Compiles each network by itself; what lies between them is of another form in every batch.
+
+        For the shapes they meet: one for all, of any shape, is more than every compiler can make.
+        """
+        kwargs.setdefault("dynamic", False)
         for network in (self.low_normals, *self.part_normals.values(), self.low_surfaces, self.refiner):
             if network is not None:
                 network.compile(*args, **kwargs)

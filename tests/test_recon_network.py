@@ -236,6 +236,19 @@ def test_every_weight_learns_or_stands_still_also_where_nobody_has_a_part() -> N
         assert not weight.grad.any()
 
 
+def test_what_is_compiled_are_the_networks_it_is_made_of_under_their_own_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compiled = []
+    monkeypatch.setattr(nn.Module, "compile", lambda module, **options: compiled.append((module, options)))
+    network = small()
+    names = list(network.state_dict())
+    network.compile()
+    made_of = [network.low_normals, *network.part_normals.values(), network.low_surfaces, network.refiner]
+    assert compiled == [(part, {"dynamic": False}) for part in made_of]
+    assert list(network.state_dict()) == names
+
+
 def test_without_a_refiner_there_is_no_second_phase() -> None:
     with pytest.raises(ConfigError, match="no refiner"):
         small(refines=False).refine_only()

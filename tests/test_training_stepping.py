@@ -240,7 +240,7 @@ def test_compiling_without_a_compiler_is_refused(monkeypatch: pytest.MonkeyPatch
 def test_every_network_of_the_model_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[nn.Module] = []
 
-    def noted(part: nn.Module) -> None:
+    def noted(part: nn.Module, **_: object) -> None:
         compiled.append(part)
 
     monkeypatch.setattr(torch, "compile", lambda function: function)
