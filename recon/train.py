@@ -162,6 +162,7 @@ class _Training:
     def phase(self, phase: int) -> tuple[Ended, bool]:
         """Carry out a phase, from where it stands; whether it was asked to stop."""
         folder = self.request.out / folder_of(phase)
+        self.processes.barrier()  # what the first one has written, all of them read
         snapshot = self._snapshot(folder / LAST, phase)
         stepper = self._stepper(phase, fresh=snapshot is None)
         with ExitStack() as stack:

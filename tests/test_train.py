@@ -11,13 +11,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from training_rows import write_people
+from training_ranks import in_ranks
+from training_rows import fold_people, write_people, write_person
 
 from manifests.lock import FolderLock
 from pipeline.errors import CheckpointError, ConfigError, ManifestError, PipelineError, TrainingError
@@ -272,6 +274,41 @@ def test_without_others_to_judge_by_the_latest_weights_are_the_best(
         "best.pt",
         "epoch-0002.pt",
     }
+
+
+def _in_this_rank(request: TrainRequest) -> list[str]:
+    setattr(trains, "draw", lambda record, picture: False)  # noqa: B010  not for others to import
+    heard = Heard()
+    train(request, heard)
+    return heard.lines
+
+
+def test_two_processes_learn_what_one_does(whole: Outcome, asked: TrainRequest, tmp_path: Path) -> None:
+    request = replace(asked, out=tmp_path / "run", epochs=1)
+    first, second = in_ranks(2, tmp_path, _in_this_rank, request)
+    assert second == []
+    assert any("2 processes" in line for line in first)
+    ours, alone = _lines(request.out), [line for line in _lines(asked.out) if line["epoch"] == 1]
+    assert [(x["kind"], x["phase"], x["step"]) for x in ours] == [
+        (x["kind"], x["phase"], x["step"]) for x in alone
+    ]
+    starts = [line["step"] == 1 and line["phase"] == 1 for line in ours]
+    for mine, theirs in compress(zip(ours, alone, strict=True), starts):
+        assert mine["terms"] == pytest.approx(theirs["terms"], rel=1e-3)
+    assert [line["samples"] for line in ours if line["kind"] == "validation"] == [2, 2]
+
+
+def test_parts_that_are_not_known_are_told_of_once(asked: TrainRequest, tmp_path: Path) -> None:
+    known = tuple(point not in {7, 9, *range(23, 27)} for point in range(31))  # no left elbow, wrist, hand
+    write_person(tmp_path, "one-armed", keypoints_valid=known)
+    write_person(tmp_path, "whole")
+    fold_people(tmp_path)
+    heard = Heard()
+    train(replace(asked, out=tmp_path / "run", data=tmp_path, phase="1"), heard)
+    assert [line for line in heard.lines if "not known" in line] == [
+        "phase 1, epoch 1 of 2: parts whose keypoints are not known are not learnt: "
+        "left upper arm 1, left forearm 1"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,14 @@ class Course:
 
     def _epoch(self) -> bool:
         """What is left of an epoch; whether it was asked to stop."""
+        try:
+            return self._steps()
+        except TrainingError:
+            if not self._means.stops():
+                raise
+            return True  # a polite kill of all processes ends those that load too
+
+    def _steps(self) -> bool:
         means = self._means
         for batches in self._pacer.waiting(means.seen.epoch(self.at.epoch, self.at.step)):
             self._step(batches)
@@ -120,6 +128,7 @@ class Course:
         """What an epoch has come to; the best so far is kept, or the latest if nobody judges."""
         means, pace = self._means, self._pacer.doing(VALIDATING)
         means.notes.watch.pace(pace)
+        means.notes.absent(means.stepper.absent(), pace)
         is_best = True
         if means.unseen is None:
             means.notes.passed(pace)

@@ -55,6 +55,7 @@ class Notes:
     def __init__(self, watch: Watch, profile: Profile, books: Books | None) -> None:
         self.watch = watch
         self._profile, self._books = profile, books
+        self._told_absent = False
 
     def stepped(self, number: int, stepped: Stepped, pace: Pace) -> None:
         """A step was made, the `number`th of the phase."""
@@ -70,6 +71,13 @@ class Notes:
             self._books.board.validated(number, scores)
         measures = measures_text(scores.metrics)
         self.watch.say(f"{_place(pace)}: {_loss(scores.loss, scores.terms)}; {measures}")
+
+    def absent(self, people: Mapping[str, int], pace: Pace) -> None:
+        """Parts could not be placed in an epoch, by name, each of so many people; told once."""
+        if people and not self._told_absent:
+            self._told_absent = True
+            parts = ", ".join(f"{part} {count:,}" for part, count in people.items())
+            self.watch.say(f"{_place(pace)}: parts whose keypoints are not known are not learnt: {parts}")
 
     def passed(self, pace: Pace) -> None:
         """An epoch is over, and there is nobody to validate with."""

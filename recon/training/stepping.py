@@ -25,6 +25,7 @@ from recon.recipe import BF16, FP16, FP32, Recipe
 from recon.training.processes import Processes
 from recon.training.schedule import rate_at
 from recon.training.shared_norm import with_shared_norm
+from recon.windows import PARTS, absent_parts
 
 _KINDS = {FP32: torch.float32, BF16: torch.bfloat16, FP16: torch.float16}
 
@@ -89,6 +90,7 @@ class Stepper:
         self._optimiser = torch.optim.Adam(self._learning, plan.recipe.rate, fused=True)
         is_half = plan.recipe.precision == FP16
         self._scaler = torch.amp.GradScaler(processes.device.type, enabled=is_half)
+        self._absent_P = torch.zeros(len(PARTS), device=processes.device)
 
     def step(self, batches: Sequence[Batch]) -> Stepped:
         """Learn from a process's part of a step, pass by pass; nothing moves if that gives no numbers."""
@@ -106,6 +108,12 @@ class Stepper:
         self._scaler.update()
         self.steps_done += 1
         return stepped
+
+    def absent(self) -> dict[str, int]:
+        """Parts that could not be placed, each of how many people of all processes, since last asked."""
+        mean_P = self._processes.mean({"absent": self._absent_P})["absent"]
+        self._absent_P = torch.zeros_like(mean_P)
+        return absent_parts((mean_P * self._processes.ranks).round().long())
 
     @torch.no_grad()
     def predict(self, batch: Batch) -> tuple[Prediction, Prepared]:
@@ -145,6 +153,7 @@ class Stepper:
     def _learn(self, batch: Batch, passes: int, *, is_last: bool) -> tuple[losses.Terms, Tensor | None]:
         """Adds a pass's share to the gradients; its terms, and what was seen in the last."""
         shown = self._shown(batch)
+        self._absent_P += shown.place.absent_P
         with self._apart(not is_last):
             prediction = self._predicted(self._parallel or self.network, shown)
             terms = self.terms(prediction, shown)
