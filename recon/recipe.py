@@ -117,10 +117,12 @@ class TrainRequest:
     """One training: what to learn from, by which recipe, how long, where to, and on what.
 
     `phase` is 1, 2 or both; `epochs` are of each phase. `yaws` are the views to learn from, in degrees;
-    none = all. `background_folders` hold images to put behind people; without any they are drawn. `device`
-    is auto, cpu, cuda or cuda:N; `workers` are processes that load, None = by the machine. Each process
-    splits its part of a batch into `accumulate` passes. Checkpoints are kept every `keep_every` epochs (0:
-    only the last and the best), and the last is written at least every `save_minutes`.
+    none = all. Where nobody is of split val, the share `hold_out` of the people is kept back to be judged
+    by, of four people or more at least one (0: nobody). `background_folders` hold images to put behind
+    people; without any they are drawn. `device` is auto, cpu, cuda or cuda:N; `workers` are processes that
+    load, None = by the machine. Each process splits its part of a batch into `accumulate` passes.
+    Checkpoints are kept every `keep_every` epochs (0: only the last and the best), and the last is written
+    at least every `save_minutes`.
     """
 
     sources: tuple[Source, ...]
@@ -130,6 +132,7 @@ class TrainRequest:
     data: Path = Path("data")
     phase: str = BOTH
     yaws: tuple[float, ...] = ()
+    hold_out: float = 0.02
     background_folders: tuple[Path, ...] = ()
     init_from: Path | None = None
     device: str = AUTO
@@ -154,6 +157,7 @@ class TrainRequest:
         _one_of("phase", self.phase, PHASES)
         _within("epochs", self.epochs, 1, 1_000_000)
         _within("accumulate", self.accumulate, 1, self.recipe.batch)
+        _within("hold_out", self.hold_out, 0.0, 0.5)
         _within("keep_every", self.keep_every, 0, 1_000_000)
         _within("save_minutes", self.save_minutes, 0.0, 1e6)
         if self.workers is not None:

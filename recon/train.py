@@ -22,6 +22,7 @@ from pipeline.stopping import Stopping
 from recon import losses
 from recon.data.backgrounds import Backgrounds
 from recon.data.choice import Choice, choose, why_empty
+from recon.data.hold_out import count_people, held_out
 from recon.data.loading import Lane, Loader, usual_workers
 from recon.network import Network, Shape
 from recon.recipe import PAPER, Recipe, TrainRequest
@@ -122,6 +123,10 @@ def _people(request: TrainRequest, processes: Processes, watch: Watch) -> _Peopl
     seen, unseen = (_chosen(request, split) for split in ("train", "val"))
     if not len(seen):
         raise ConfigError(why_empty(seen))
+    if not len(unseen):
+        seen, unseen = held_out(seen, request.hold_out)
+        if len(unseen):
+            watch.say(f"nobody is of split val: people held out to validate with: {count_people(unseen):,}")
     workers = usual_workers(processes.ranks_here) if request.workers is None else request.workers
     lane = Lane(processes.rank, processes.ranks, request.accumulate)
     backgrounds = Backgrounds(request.background_folders)
@@ -132,7 +137,7 @@ def _people(request: TrainRequest, processes: Processes, watch: Watch) -> _Peopl
     watch.say(f"learns from {counts} views: {loader.steps:,} steps of {request.recipe.batch} an epoch")
     data = Data(loader.digest, dict(seen.views))
     if not len(unseen):
-        watch.warn("nobody is of split val, so nothing is validated, and the best weights are the latest")
+        watch.warn("nobody is there to validate with, so the best weights are the latest")
         return _People(loader, None, data)
     watch.say(f"validates with {len(unseen):,} views")
     judge = Loader(unseen, request.recipe, backgrounds=None, workers=workers, lane=lane)

@@ -47,7 +47,7 @@ def learnt(phase: int, half: torch.dtype | None, *, recompute: bool) -> Learnt:
             surfaces = made.fine.surfaces
             losses += [surfaces.depth_B2HW.mean(), surfaces.mask_logit_B1HW.square().mean()]
     loss = torch.stack(losses).sum()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     gradients = {n: weight.grad for n, weight in network.named_parameters() if weight.grad is not None}
     return Learnt(loss.detach(), gradients | dict(network.named_buffers()), sum(storages.values()))
 

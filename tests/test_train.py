@@ -267,7 +267,7 @@ def test_without_others_to_judge_by_the_latest_weights_are_the_best(
     heard = Heard()
     request = replace(asked, out=tmp_path / "run", data=tmp_path, phase="1", keep_every=2)
     train(request, heard)
-    assert any("nobody is of split val" in line for line in heard.lines)
+    assert any("nobody is there to validate with" in line for line in heard.lines)
     assert look(request.out / "phase1/best.pt").at == Position(2, 0)
     assert {path.name for path in (request.out / "phase1").iterdir()} == {
         "last.pt",

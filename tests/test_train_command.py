@@ -56,7 +56,7 @@ def test_options_become_the_request_and_the_outcome_is_told(
         "--dataset 2K2K:0.8 --dataset THuman2:0.2 --data people --out runs/mixed --preset small --phase 2 "
         "--epochs 7 --batch 8 --rate 3e-4 --size 512 --precision fp16 --clip 0.5 --seed 9 --yaws -30,0.5 "
         f"--backgrounds {rooms} --backgrounds {more} --init-from {weights} --device cuda:1 --workers 3 "
-        "--accumulate 2 --compile --recompute --keep-every 5 --save-minutes 2.5"
+        "--accumulate 2 --compile --recompute --keep-every 5 --hold-out 0.1 --save-minutes 2.5"
     ).split()
     assert cli.main(["train", *options]) == 0
     recipe = dataclasses.replace(
@@ -78,6 +78,7 @@ def test_options_become_the_request_and_the_outcome_is_told(
         compiled=True,
         recompute=True,
         keep_every=5,
+        hold_out=0.1,
         save_minutes=2.5,
     )
     assert asked == [expected]

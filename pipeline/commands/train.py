@@ -149,6 +149,13 @@ def _sources(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -
     help="Keep the checkpoint of every Nth epoch; 0: only the last and the best.",
 )
 @click.option(
+    "--hold-out",
+    metavar="SHARE",
+    type=float,
+    default=_USUAL["hold_out"],
+    help="Of the people, kept back to validate with where nobody is of split val; 0 = nobody.",
+)
+@click.option(
     "--save-minutes",
     metavar="N",
     type=float,
