@@ -72,6 +72,27 @@ TABLE = {
     ),
     "cli": _room("commands", "click"),
 }
+# The floors inside recon, lower ones first: what each part may import of it, besides itself.
+RECON = {
+    "places": frozenset({"rays", "normals", "windows", "parts"}),
+    "request": frozenset({"recipe"}),
+    "files": frozenset({"table", "tensor_file"}),
+    "model": frozenset({"recompute", "unets", "network", "losses", "checkpoint"}),
+    "data": frozenset({"data"}),
+    "metrics": frozenset({"metrics"}),
+    "training": frozenset({"training"}),
+    "errands": frozenset({"train", "inspection"}),
+}
+IN_RECON = {
+    "places": "",
+    "request": "",
+    "files": "",
+    "model": "places files",
+    "data": "places request",
+    "metrics": "places model",
+    "training": "places request files model data metrics",
+    "errands": "request files model data training",
+}
 DASK = frozenset({"dask", "distributed", "dask_jobqueue"})
 DASK_FILES = ("batch.py", "cluster.py", "sites.py")  # of the graph: how work is handed out, and to whom
 INSTANT_ROOMS = frozenset({"cli", "commands"})  # what `scan2k --help` loads
@@ -123,6 +144,8 @@ def _import_faults(place: Path, tree: ast.Module) -> Iterator[str]:
             yield f"{room} may not import {other or module}"
         if room == "stages" and other == "stages" and module.count(".") > 1:
             yield f"a stage imports another, {module}"
+        if room == "recon" and other == "recon":
+            yield from _recon_faults(place, module)
     yield from _hidden_import_faults(tree)
     if room in INSTANT_ROOMS:
         outside: list[ast.stmt] = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
@@ -130,6 +153,20 @@ def _import_faults(place: Path, tree: ast.Module) -> Iterator[str]:
         heavy = {m for m in modules - LOADED_AT_ONCE if _room_of_module(m) not in INSTANT_ROOMS}
         heavy = {m for m in heavy if m.split(".")[0] not in sys.stdlib_module_names}
         yield from (f"{module} is imported at the top" for module in sorted(heavy))
+
+
+def _recon_faults(place: Path, module: str) -> Iterator[str]:
+    """What is wrong with one part of recon importing another."""
+    own, other = (part_of_recon(name) for name in (place.with_suffix("").parts[1], module.split(".")[1]))
+    if own is None:
+        yield "is in no part of recon's table"
+    elif other not in {own, *IN_RECON[own].split()}:
+        yield f"{own} of recon may not import {module}"
+
+
+def part_of_recon(name: str) -> str | None:
+    """The part of recon that a file or folder of it belongs to."""
+    return next((part for part, names in RECON.items() if name in names), None)
 
 
 def _imported(place: Path, tree: ast.Module) -> Iterator[str]:
@@ -140,7 +177,7 @@ def _imported(place: Path, tree: ast.Module) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             start = list(place.parts[: -node.level]) if node.level else []
             module = ".".join([*start, *([node.module] if node.module else [])])
-            if module in {"pipeline", "pipeline.stages"}:  # the names are modules themselves
+            if module in {"pipeline", "pipeline.stages", "recon"}:  # the names are modules themselves
                 yield from (f"{module}.{alias.name}" for alias in node.names)
             else:
                 yield module
@@ -207,6 +244,19 @@ def test_no_room_imports_upward() -> None:
         assert room.rooms <= set(order[:place]), f"{name} imports a room on or above its own floor"
 
 
+def test_no_part_of_recon_imports_upward() -> None:
+    order = list(RECON)
+    assert order == list(IN_RECON)
+    for place, part in enumerate(order):
+        assert set(IN_RECON[part].split()) <= set(order[:place])
+
+
+def test_all_of_recon_is_in_a_part() -> None:
+    found = {path.stem for path in (ROOT / "recon").iterdir() if path.suffix == ".py" or path.is_dir()}
+    known = {name for names in RECON.values() for name in names}
+    assert found - {"__init__", "__pycache__"} == known
+
+
 CLEAN = {
     "cli.py": '"""The command line."""\nimport click\nfrom pipeline.commands.render import render\n',
     "pipeline/commands/render.py": '"""A command."""\ndef render():\n    from pipeline import build\n',
@@ -235,6 +285,9 @@ PLANTED = {
     "a heavy room": ("pipeline/commands/render.py", "from pipeline import build", "build is imported at"),
     "a command line that works": ("cli.py", "def f():\n    from pipeline import build", "not import build"),
     "a room nobody knows": ("pipeline/attic/box.py", "", "room attic is not in the table"),
+    "a model that loads": ("recon/network.py", "from recon.data import batch", "model of recon may not"),
+    "data that knows the model": ("recon/data/x.py", "from recon import losses", "data of recon may not"),
+    "a part nobody knows": ("recon/attic.py", "from recon import network", "in no part of recon"),
     "a name without a noun": ("pipeline/geometry/utils.py", "", "utils says nothing"),
     "a package without a noun": ("pipeline/geometry/common/mesh.py", "", "common says nothing"),
     "a long file": ("pipeline/geometry/long.py", "x = 1\n" * MOST_LINES_A_FILE, "is 401 lines long"),
