@@ -93,7 +93,9 @@ PRESETS: Mapping[str, Preset] = {
     DEFAULT: Preset(Recipe(), 30, "2048 pixels, a GPU of 40 GB and more"),
     "small": Preset(Recipe(size=1024, width=32, batch=4), 30, "1024 pixels, a GPU of 12 GB"),
     "tiny": Preset(
-        Recipe(size=256, width=16, batch=4, rate=1e-3, precision=FP32), 10, "256 pixels, any CPU, minutes"
+        Recipe(size=256, width=16, batch=4, rate=5e-3, restart_epochs=40.0, precision=FP32),
+        40,
+        "256 pixels, any CPU, minutes",
     ),
 }
 
