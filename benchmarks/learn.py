@@ -6,7 +6,7 @@ People are made, drawn and learnt from in DIR, and what is there already is kept
 on where it stopped. Both phases are trained as `scan2k train` does. The exam is on people of another
 dataset, drawn from another seed, whom neither training nor the choice of its best weights has seen;
 benchmarks/learn_exam.py says what is measured. On a GPU: --size 2048 --width 64 --vertices 1000000
---precision bf16 --batch 2 --rate 1e-4.
+--precision bf16 --batch 2 --rates 1e-4 1e-4.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ def people(wish: argparse.Namespace, teller: Teller) -> Path:
 def teach(wish: argparse.Namespace, data: Path, teller: Teller) -> Mapping[str, float]:
     """Train what is left of both phases; minutes that this call took, by phase."""
     minutes = {}
-    for phase, epochs in enumerate(wish.epochs, 1):
-        recipe = replace(recipe_of(wish), restart_epochs=float(epochs))
+    for phase, (epochs, falls, rate) in enumerate(zip(wish.epochs, wish.falls, wish.rates, strict=True), 1):
+        recipe = replace(recipe_of(wish), restart_epochs=epochs / falls, rate=rate)
         request = TrainRequest(
             (Source(TAUGHT),),
             wish.folder / "run",
@@ -116,14 +116,8 @@ def teach(wish: argparse.Namespace, data: Path, teller: Teller) -> Mapping[str, 
 
 
 def recipe_of(wish: argparse.Namespace) -> Recipe:
-    """What is trained: each phase is one fall of the learning rate."""
-    return Recipe(
-        size=wish.size,
-        width=wish.width,
-        batch=wish.batch,
-        rate=wish.rate,
-        precision=wish.precision,
-    )
+    """What is trained, but for the rate."""
+    return Recipe(size=wish.size, width=wish.width, batch=wish.batch, precision=wish.precision)
 
 
 def main() -> None:
@@ -166,9 +160,14 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--rate", type=float, default=4e-3)
+    parser.add_argument(
+        "--rates", type=float, nargs=2, default=[4e-3, 1e-2], help="of each phase, at first"
+    )
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32")
-    parser.add_argument("--epochs", type=int, nargs=2, default=[9, 3], help="of each phase")
+    parser.add_argument("--epochs", type=int, nargs=2, default=[18, 3], help="of each phase")
+    parser.add_argument(
+        "--falls", type=int, nargs=2, default=[2, 1], help="of the rate to 0, in each phase"
+    )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, help="of the processor")
     parser.add_argument("--workers", type=int, help="that load images")
