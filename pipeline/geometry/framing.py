@@ -2,11 +2,11 @@
 
 The model learns from scans that are centred on their surface and scaled by their farthest coordinate
 (`transform.FILL`). Of a photograph only the silhouette and the keypoints are known, so this is a guess.
-Measured on 310 views of 120 synthetic people, who stand, sit, crouch and reach out, against the truth:
+Measured by benchmarks/framing.py on views of 108 synthetic people, who stand, walk, sit and crouch:
 
-* by the silhouette, the side of the square is wrong by 3 % (root of the mean square; 15 % for the worst,
-  who crouches), its centre by 10 of 2048 pixels across and 32 along the body;
-* by the torso, for a person who is cut off, the side by 6 % (21 %), the centre by 22 and 55 pixels.
+* by the silhouette, the side of the square is off by 3 % (root of the mean square; 14 % for the worst), its
+  centre by 10 of 2048 pixels across and 34 along the body;
+* by the torso, for a person who is cut off, the side by 6.5 % (17 %), the centre by 22 and 58 pixels.
 
 Refuses to resample.
 """
