@@ -75,10 +75,14 @@ def _rings(opposite: I32) -> I32:
         twice = np.flatnonzero(np.diff(key[order]) == 0)
         if not len(twice):
             return ring
-        # One edge at a time: each change makes other rings.
-        one, other = order[twice[0]], order[twice[0] + 1]
-        met, also = opposite[one], opposite[other]
-        opposite[[one, also, other, met]] = also, one, met, other
+        changed: set[int] = set()
+        for one, other in zip(order[twice].tolist(), order[twice + 1].tolist(), strict=True):
+            rings = {int(ring[one]), int(ring[after[one]])}
+            if rings & changed:  # they may be others by now
+                continue
+            met, also = opposite[one], opposite[other]
+            opposite[[one, also, other, met]] = also, one, met, other
+            changed |= rings
     raise MeshError(f"{len(twice)} edges have more than two triangles after {_ROUNDS} changes")
 
 
