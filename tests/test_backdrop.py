@@ -74,6 +74,12 @@ def test_the_backdrop_s_colour_within_a_person_stays_where_it_is_small_or_only_a
     assert np.array_equal(mask_of(picture), BODY)
 
 
+def test_what_is_enclosed_and_only_like_the_backdrop_stays() -> None:
+    picture = before((255, 255, 255), BODY)
+    picture[200:240, 80:120] = 253
+    assert np.array_equal(mask_of(picture), BODY)
+
+
 def test_a_person_who_is_cut_off_is_found_too() -> None:
     picture = before((255, 255, 255))[:200]
     assert np.array_equal(mask_of(picture), PERSON[:200])
@@ -111,6 +117,14 @@ def test_what_a_person_holds_stays_and_specks_go() -> None:
     person, people = chosen(mask)
     assert people == 1
     assert person.sum() == 80 * 40 + 50
+
+
+def test_what_touches_by_a_corner_is_one_person() -> None:
+    mask = np.zeros((40, 40), dtype=np.bool_)
+    mask[5:20, 5:20], mask[20:35, 20:35] = True, True
+    person, people = chosen(mask)
+    assert people == 1
+    assert np.array_equal(person, mask)
 
 
 def test_nobody_is_nobody() -> None:

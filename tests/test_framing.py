@@ -147,6 +147,12 @@ def test_a_standing_body_is_framed_as_the_camera_of_training_sees_it() -> None:
     assert np.allclose(frame.to_model(np.array([[512.0, 512.0]])), 512, atol=2)
 
 
+def test_a_rectangle_lies_in_the_middle_of_its_frame_to_the_pixel() -> None:
+    mask = np.zeros((50, 40), dtype=np.bool_)
+    mask[10:30, 5:15] = True  # its centre is (10, 20), and 1.274 times its height 25
+    assert frame_of_mask(mask, 64) == Frame(-2, 8, 25, 64)
+
+
 def test_a_mask_of_nobody_has_no_frame() -> None:
     with pytest.raises(FormatError, match="nobody"):
         frame_of_mask(np.zeros((5, 5), np.bool_), 64)
