@@ -64,6 +64,18 @@ def test_two_cubes_that_touch_come_apart_and_the_larger_one_stays(second: tuple[
     assert kept == pytest.approx({(1, 1, 0): 1.0, (1, 1, 1): 2.0}[second], rel=0.1)
 
 
+def test_triangles_with_vertices_of_their_own_are_joined_and_needles_go() -> None:
+    vertices, faces = cubes(np.ones((2, 2, 2), dtype=np.bool_))
+    soup = vertices[faces].reshape(-1, 3)
+    own = np.arange(len(soup), dtype=np.int32).reshape(-1, 3)
+    a, b, _ = own[0]
+    needle = np.array([[b, a, len(soup)]], dtype=np.int32)  # a third corner where the first one is
+    made = untangled(np.vstack([soup, soup[a] + np.float32(1e-7)]), np.vstack([own, needle]))
+    assert_closed(made.faces, len(made.vertices))
+    assert len(made.faces) == len(faces)
+    assert volume(made.vertices, made.faces) == pytest.approx(8)
+
+
 def test_a_mesh_with_a_hole_is_refused() -> None:
     vertices, faces = cubes(np.ones((1, 1, 1), dtype=np.bool_))
     with pytest.raises(MeshError, match="3 of 33 sides of triangles meet no other"):

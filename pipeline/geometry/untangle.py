@@ -17,6 +17,8 @@ from pipeline.errors import MeshError
 from pipeline.records import F32, I32
 
 _ROUNDS = 200
+_GRAIN = 1e-6  # of the size: vertices nearer than that are one to those who read the file
+_ODD = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)
 _APART = 0.05  # of the way to the middle of their own ring, for vertices that were one
 
 
@@ -31,8 +33,9 @@ class Untangled(NamedTuple):
 def untangled(vertices: F32, faces: I32) -> Untangled:
     """The largest piece of a closed surface, with two triangles to an edge and one ring to a vertex.
 
-    Every edge must have as many triangles one way round as the other way.
+    Every edge must have as many triangles one way round as the other way. Vertices in one place are one.
     """
+    faces = _welded(vertices)[faces]
     a, b, c = faces.T
     faces = faces[(a != b) & (b != c) & (c != a)]
     opposite = _opposite(faces, len(vertices))
@@ -44,6 +47,15 @@ def untangled(vertices: F32, faces: I32) -> Untangled:
     origin = np.empty(len(names), dtype=np.int32)
     origin[made] = faces[largest]
     return Untangled(_apart(vertices, made, origin), made, origin)
+
+
+def _welded(vertices: F32) -> I32:
+    """For each vertex the first one in about the same place (V,)."""
+    low = vertices.min(axis=0).astype(np.float64)
+    grain = _GRAIN * float(np.ptp(vertices, axis=0).max())
+    steps = np.rint((vertices - low) / (grain or 1.0)).astype(np.uint64)
+    _, first, place = np.unique((steps * _ODD).sum(axis=1), return_index=True, return_inverse=True)
+    return np.asarray(first[place], dtype=np.int32)
 
 
 def _opposite(faces: I32, count: int) -> I32:
