@@ -8,9 +8,9 @@ from training_rows import ball, seen
 
 from pipeline.errors import MeshError
 from pipeline.geometry.camera import portrait_camera
-from pipeline.geometry.paint import painted
+from pipeline.geometry.paint import painted, repainted
 from pipeline.geometry.stitch import Stitched, stitch
-from pipeline.records import U8
+from pipeline.records import U8, Mesh
 
 SIZE = 256
 
@@ -90,3 +90,15 @@ def test_a_lone_pixel_has_its_own_colour() -> None:
 def test_a_picture_of_another_size_is_refused() -> None:
     with pytest.raises(MeshError, match="give the picture of this size"):
         painted(a_ball(), np.zeros((64, 64, 3), dtype=np.uint8))
+
+
+def test_another_mesh_gets_the_colours_that_lie_nearest() -> None:
+    like = painted(a_ball(), halves())
+    assert like.colors is not None
+    some = np.arange(0, len(like.vertices), 7)[::-1]
+    bare = Mesh(like.vertices[some] * np.float32(1.0001), np.array([[0, 1, 2]], dtype=np.int32))
+    found = repainted(bare, like)
+    assert found.colors is not None and (found.colors == like.colors[some]).all()
+    assert found.vertices is bare.vertices
+    with pytest.raises(MeshError, match="has no colours to give"):
+        repainted(bare, bare)

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from pipeline.errors import MeshError
 from pipeline.geometry.stitch import Stitched
@@ -38,6 +39,14 @@ def painted(stitched: Stitched, picture: U8) -> Mesh:
     share = np.array([0.0, 1.0, 0.5], dtype=np.float32)[stitched.sides][:, None]
     colors = front[at] * (1 - share) + back[at] * share
     return replace(stitched.mesh, colors=np.rint(colors).clip(0, 255).astype(np.uint8))
+
+
+def repainted(bare: Mesh, like: Mesh) -> Mesh:
+    """A mesh with the colours of the nearest vertices of another one."""
+    if like.colors is None:
+        raise MeshError(f"mesh of {len(like.vertices)} vertices has no colours to give; paint it first")
+    _, nearest = cKDTree(like.vertices).query(bare.vertices)
+    return replace(bare, colors=like.colors[nearest])
 
 
 def _without_background(picture: U8, there: Bool, wide: int) -> F32:
