@@ -171,6 +171,16 @@ def test_every_graph_shows_what_it_says(tmp_path: Path, figures: list[Figure]) -
     assert len(np.unique(pixels.reshape(-1, pixels.shape[-1]), axis=0)) > 100
 
 
+def test_overlaps_of_any_size_are_drawn_up_to_one(tmp_path: Path, figures: list[Figure]) -> None:
+    with Record(tmp_path / "metrics.jsonl") as kept:
+        kept.begin(1, Position())
+        for epoch, overlap in enumerate((0.002, 0.05, 0.9), 1):
+            kept.validated(Moment(1, epoch, 3, 3), Scores(1.0, {}, {"mask_iou/low": overlap}, 1))
+    curves.draw(tmp_path / "metrics.jsonl", tmp_path / "curves.png")
+    (overlaps,) = [axes for axes in figures[0].axes if "overlap" in axes.get_title()]
+    assert (overlaps.get_yscale(), overlaps.get_ylim()) == ("linear", (0.0, 1.0))
+
+
 def test_both_phases_are_drawn_one_under_the_other(tmp_path: Path, figures: list[Figure]) -> None:
     path, picture = tmp_path / "metrics.jsonl", tmp_path / "curves.png"
     recorded(path, 1, 3, 3)

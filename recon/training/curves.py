@@ -189,6 +189,7 @@ def _from_zero(axes: Axes) -> None:
 def _up_to_one(axes: Axes) -> None:
     """From a round number under everything to 1, which is the most there can be."""
     lowest = _shown(axes).min(initial=1.0)
+    axes.set_yscale("linear")
     axes.set_ylim(max(0.0, np.floor(lowest * 10 - 0.5) / 10), 1.0)
     axes.grid(alpha=0.25)
 
