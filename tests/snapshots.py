@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from recon.recipe import PRESETS
+from recon.recipe import FP32, Recipe
 from recon.training.snapshot import Data, Position, Snapshot, save
 
-RECIPE = PRESETS["tiny"].recipe
+RECIPE = Recipe(size=256, width=16, batch=4, rate=1e-3, precision=FP32)
 DATA = Data("ab12", {"2K2K": 1400, "demo": 28})
 State = dict[str, Any]
 
