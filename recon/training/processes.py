@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from recon.training.watch import Watch
 
 CPU, CUDA = "cpu", "cuda"
 PATIENCE = timedelta(minutes=10)  # how long one process waits for the others
+_A_TURN = 0.25  # seconds
 _STARTER = "torchrun --nproc-per-node N"
 
 
@@ -195,5 +197,11 @@ def _is_loss_of_others(problem: BaseException) -> bool:
 
 
 def _disconnect(is_connected: bool) -> None:
+    """Leaves the others.
+
+    Gloo's thread may still hold tensors of Python's from what was said last, and needs Python to let go of
+    them; closing waits for that thread and keeps Python to itself. So the thread gets its turn first.
+    """
     if is_connected:
+        time.sleep(_A_TURN)
         distributed.destroy_process_group()
