@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Timer
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.commands.lines import PATIENCE, PlainWatch, Unbroken, ticking
+from pipeline.commands.lines import PATIENCE, PlainWatch
+from pipeline.commands.screen import shown
 
 if TYPE_CHECKING:
     from pipeline.conduct.standing import Watch
@@ -43,15 +43,7 @@ def reporting(title: str) -> Iterator[Report]:
 @contextmanager
 def watching(title: str) -> Iterator[Watch]:
     """Somebody to tell how a build goes, who shows it on standard error until the end."""
-    from rich.console import Console
-
     from pipeline.commands.display import Display
 
-    stream = Unbroken(sys.stderr)
-    console = Console(file=cast(TextIO, stream), highlight=False, markup=False)
-    if console.is_interactive:
-        with Display(title, console) as display:
-            yield display
-        return
-    with ticking(PlainWatch(title, stream.line)) as watch:
+    with shown(title, Display, PlainWatch) as watch:
         yield watch
