@@ -19,7 +19,7 @@ from recon.recipe import FP32, Recipe, Source
 from recon.training.processes import Processes
 from recon.training.stepping import Plan, Stepper
 
-STEPS = {1: 130, 2: 60}
+STEPS = {1: 130, 2: 150}
 RECIPE = Recipe(
     size=256,
     width=8,
@@ -34,7 +34,7 @@ RECIPE = Recipe(
 RECIPES = {1: RECIPE, 2: replace(RECIPE, rate=2e-2, restart_epochs=STEPS[2])}
 # The worse of front and back; thousandths of a unit, of which a person is some 650 tall.
 REACHED = {"normal_angle_deg/parts": 20.0, "depth_error/low": 150.0}
-REACHED_FINE = {"normal_angle_deg/merged": 20.0, "depth_error/full": 150.0}
+REACHED_FINE = {"normal_angle_deg/merged": 20.0, "depth_error/full": 45.0}
 UNTRAINED = {"normal_angle_deg": 60.0, "depth_error": 250.0}
 
 Measures = dict[str, float]
